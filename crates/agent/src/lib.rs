@@ -1,0 +1,1 @@
+//! One agent: a replica, a stream and what ties them to the others

@@ -1,0 +1,1 @@
+//! Deterministic colors and polarity inference

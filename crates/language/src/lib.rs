@@ -1,0 +1,1 @@
+//! The input language of eqmesh: reading, diagnostics, elaboration

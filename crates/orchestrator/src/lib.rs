@@ -1,0 +1,1 @@
+//! Membership, shares and rounds of a network of agents

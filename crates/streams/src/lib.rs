@@ -1,0 +1,1 @@
+//! The red, blue and green streams

@@ -1,0 +1,1 @@
+//! Events, causality and metrics of a network of agents
