@@ -13,6 +13,16 @@ impl Primitive {
         None
     }
 
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        ""
+    }
+
+    /// The sorts of its arguments.
+    pub fn arguments(self) -> &'static [ValueType] {
+        &[]
+    }
+
     /// The sort of its result (`Unit` for a predicate that holds or is undefined).
     pub fn result(self) -> ValueType {
         ValueType::Unit

@@ -1,1 +1,16 @@
-//! Facts, version vectors, deltas, digests: the replicated state of eqmesh, sans-I/O
+//! The replicated state of eqmesh, sans-I/O: facts, blocks, version vectors and digests, and the e-graph as a function of the set of facts.
+//!
+//! Facts are only ever added, so replicas are joined by set union: associative, commutative, idempotent. They travel in [`Replica::seal`]ed blocks, which
+//! [`Replica::receive`] takes in any order, any number of times; [`Replica::settle`] checks and applies what is complete.
+
+mod block;
+pub mod explain;
+mod fault;
+mod log;
+mod replica;
+mod version;
+
+pub use block::MAX_BLOCK;
+pub use fault::Fault;
+pub use replica::{Budget, KnownRule, NodeInfo, Options, Replica, Settled, Share, Size, StepReport};
+pub use version::{AgentId, Dot, Name, VersionVector};

@@ -1,0 +1,412 @@
+//! Blocks: the facts that an agent made in one go, and their bytes. The unit of exchange, of storage and of the state digest.
+//!
+//! `docs/wire-format.md` specifies the form. Integers are LEB128 varints in their shortest form.
+
+use eqmesh_egraph::color::Color;
+use eqmesh_egraph::operator::{Operator, Output, Sort};
+use eqmesh_egraph::rule::MAX_ARITY;
+use eqmesh_egraph::value::Value;
+
+use crate::fault::Fault;
+use crate::version::{AgentId, Dot, Name, VersionVector};
+
+/// The first bytes of a block: a magic number and the version.
+const MAGIC: &[u8; 4] = b"eqb\x01";
+
+/// The longest block, in bytes.
+pub const MAX_BLOCK: usize = 256 << 20;
+
+const CHECKSUM: usize = 8;
+
+/// What stands under a node of a fact's term.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum BodyArgument {
+    /// An earlier node of the same body.
+    Node(u32),
+    /// A node that an earlier fact named.
+    Name(Name),
+    /// A primitive value.
+    Value(Value),
+}
+
+/// A term in a fact: nodes with their operator (by position in the block's table), children before parents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Body {
+    pub(crate) nodes: Vec<(u32, Vec<BodyArgument>)>,
+    /// The whole term where there are no nodes; otherwise the last node is.
+    pub(crate) reference: Option<Name>,
+}
+
+/// Facts of one kind in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Segment {
+    /// One rule: its program.
+    Rule(Vec<u8>),
+    /// One term.
+    Term { label: Option<String>, color: Color, body: Body },
+    /// One equality that the user asserted.
+    Equal { left: Body, right: Body },
+    /// Applications of one rule. `nodes` has `width` references for each: positions in the order of all nodes that the block's base names.
+    Apply { rule: Dot, width: u32, count: u32, nodes: Vec<u32> },
+    /// One certificate: for each agent the facts up to this sequence.
+    Certify(Vec<Dot>),
+}
+
+impl Segment {
+    /// How many facts it holds.
+    pub(crate) fn facts(&self) -> u64 {
+        match self {
+            Segment::Apply { count, .. } => u64::from(*count),
+            _ => 1,
+        }
+    }
+}
+
+/// A block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(crate) origin: AgentId,
+    /// The sequence of the first fact.
+    pub(crate) first: u64,
+    /// 1 + the greatest height among the blocks of the base and the agent's own block before this one.
+    pub(crate) height: u32,
+    /// What the origin had closed over when it made these facts: the causal past in which they are checked.
+    pub(crate) base: VersionVector,
+    pub(crate) operators: Vec<Operator>,
+    pub(crate) segments: Vec<Segment>,
+}
+
+/// Appends a varint.
+pub(crate) fn put(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+fn put_bytes(bytes: &mut Vec<u8>, content: &[u8]) {
+    put(bytes, content.len() as u64);
+    bytes.extend_from_slice(content);
+}
+
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+/// Reads from bytes that anybody may have sent.
+pub(crate) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+fn malformed(what: &str) -> Fault {
+    Fault::Malformed(format!("not a block: {what}"))
+}
+
+impl<'a> Reader<'a> {
+    fn byte(&mut self) -> Result<u8, Fault> {
+        let byte = *self.bytes.get(self.at).ok_or_else(|| malformed("it ends too early"))?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn varint(&mut self) -> Result<u64, Fault> {
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if bits << shift >> shift != bits || byte == 0 && shift > 0 {
+                return Err(malformed("a varint is too large or not in its shortest form"));
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(malformed("a varint is too long"))
+    }
+
+    fn small(&mut self) -> Result<u32, Fault> {
+        u32::try_from(self.varint()?).map_err(|_| malformed("a number is too large"))
+    }
+
+    /// A count of things that take at least one byte each.
+    fn count(&mut self) -> Result<usize, Fault> {
+        let count = self.varint()?;
+        if count > (self.bytes.len() - self.at) as u64 {
+            return Err(malformed("a count is larger than what follows"));
+        }
+        Ok(count as usize)
+    }
+
+    fn slice(&mut self) -> Result<&'a [u8], Fault> {
+        let count = self.count()?;
+        let slice = &self.bytes[self.at..self.at + count];
+        self.at += count;
+        Ok(slice)
+    }
+
+    fn string(&mut self) -> Result<String, Fault> {
+        String::from_utf8(self.slice()?.to_vec()).map_err(|_| malformed("a name is not UTF-8"))
+    }
+
+    fn vector(&mut self) -> Result<VersionVector, Fault> {
+        let mut previous = None;
+        let mut version = VersionVector::default();
+        for _ in 0..self.count()? {
+            let (agent, sequence) = (self.small()?, self.varint()?);
+            if previous.is_some_and(|previous| previous >= agent) || sequence == 0 {
+                return Err(malformed("a version vector is not in order"));
+            }
+            previous = Some(agent);
+            version.raise(AgentId(agent), sequence);
+        }
+        Ok(version)
+    }
+}
+
+impl Body {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        put(bytes, self.nodes.len() as u64);
+        for (operator, arguments) in &self.nodes {
+            put(bytes, u64::from(*operator));
+            for argument in arguments {
+                match argument {
+                    BodyArgument::Node(position) => {
+                        bytes.push(0);
+                        put(bytes, u64::from(*position));
+                    }
+                    BodyArgument::Name(name) => {
+                        bytes.push(1);
+                        put(bytes, u64::from(name.agent.0));
+                        put(bytes, u64::from(name.ordinal));
+                    }
+                    BodyArgument::Value(value) => {
+                        bytes.push(2);
+                        put_bytes(bytes, &postcard::to_allocvec(value).expect("values serialise into memory"));
+                    }
+                }
+            }
+        }
+        if let Some(name) = self.reference {
+            put(bytes, u64::from(name.agent.0));
+            put(bytes, u64::from(name.ordinal));
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>, operators: &[Operator]) -> Result<Body, Fault> {
+        let count = reader.count()?;
+        let mut nodes = Vec::with_capacity(count);
+        for position in 0..count as u32 {
+            let operator = reader.small()?;
+            let columns = &operators
+                .get(operator as usize)
+                .ok_or_else(|| malformed("an operator is not in its table"))?
+                .columns;
+            let mut arguments = Vec::with_capacity(columns.len());
+            for column in columns {
+                let argument = match reader.byte()? {
+                    0 => BodyArgument::Node(reader.small()?),
+                    1 => BodyArgument::Name(Name { agent: AgentId(reader.small()?), ordinal: reader.small()? }),
+                    2 => BodyArgument::Value(
+                        postcard::from_bytes(reader.slice()?).map_err(|_| malformed("a value cannot be read"))?,
+                    ),
+                    _ => return Err(malformed("an argument is of no known kind")),
+                };
+                let fits = match (&argument, column) {
+                    (BodyArgument::Node(below), Sort::Class(_)) => *below < position,
+                    (BodyArgument::Name(_), Sort::Class(_)) => true,
+                    (BodyArgument::Value(value), Sort::Value(sort)) => value.value_type() == *sort,
+                    _ => false,
+                };
+                if !fits {
+                    return Err(malformed("an argument does not fit its column"));
+                }
+                arguments.push(argument);
+            }
+            nodes.push((operator, arguments));
+        }
+        let reference = if nodes.is_empty() {
+            Some(Name { agent: AgentId(reader.small()?), ordinal: reader.small()? })
+        } else {
+            None
+        };
+        Ok(Body { nodes, reference })
+    }
+}
+
+impl Block {
+    /// How many facts it holds.
+    pub(crate) fn facts(&self) -> u64 {
+        self.segments.iter().map(Segment::facts).sum()
+    }
+
+    /// The block's bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        put(&mut bytes, u64::from(self.origin.0));
+        put(&mut bytes, self.first);
+        put(&mut bytes, u64::from(self.height));
+        put(&mut bytes, self.base.iter().len() as u64);
+        for dot in self.base.iter() {
+            put(&mut bytes, u64::from(dot.agent.0));
+            put(&mut bytes, dot.sequence);
+        }
+        put(&mut bytes, self.operators.len() as u64);
+        for operator in &self.operators {
+            put_bytes(&mut bytes, operator.name.as_bytes());
+            put(&mut bytes, operator.columns.len() as u64);
+            for column in &operator.columns {
+                put_bytes(&mut bytes, column.name().as_bytes());
+            }
+            put_bytes(&mut bytes, operator.output.sort().as_bytes());
+            put(&mut bytes, operator.cost);
+        }
+        put(&mut bytes, self.segments.len() as u64);
+        for segment in &self.segments {
+            match segment {
+                Segment::Rule(program) => {
+                    bytes.push(0);
+                    put_bytes(&mut bytes, program);
+                }
+                Segment::Term { label, color, body } => {
+                    bytes.push(1);
+                    bytes.push(*color as u8 | u8::from(label.is_some()) << 2);
+                    if let Some(label) = label {
+                        put_bytes(&mut bytes, label.as_bytes());
+                    }
+                    body.put(&mut bytes);
+                }
+                Segment::Equal { left, right } => {
+                    bytes.push(2);
+                    left.put(&mut bytes);
+                    right.put(&mut bytes);
+                }
+                Segment::Apply { rule, width, count, nodes } => {
+                    bytes.push(3);
+                    put(&mut bytes, u64::from(rule.agent.0));
+                    put(&mut bytes, rule.sequence);
+                    put(&mut bytes, u64::from(*width));
+                    put(&mut bytes, u64::from(*count));
+                    // By column, each as the difference to the match before: roots ascend.
+                    for column in 0..*width as usize {
+                        let mut previous = 0i64;
+                        for chunk in nodes.chunks_exact(*width as usize) {
+                            let node = i64::from(chunk[column]);
+                            put(&mut bytes, zigzag(node - previous));
+                            previous = node;
+                        }
+                    }
+                }
+                Segment::Certify(dots) => {
+                    bytes.push(4);
+                    put(&mut bytes, dots.len() as u64);
+                    for dot in dots {
+                        put(&mut bytes, u64::from(dot.agent.0));
+                        put(&mut bytes, dot.sequence);
+                    }
+                }
+            }
+        }
+        let checksum = blake3::hash(&bytes);
+        bytes.extend_from_slice(&checksum.as_bytes()[..CHECKSUM]);
+        bytes
+    }
+
+    /// Reads a block. Never panics; allocates at most a small multiple of the input.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Block, Fault> {
+        if bytes.len() > MAX_BLOCK {
+            return Err(Fault::Limit(format!("a block has at most {MAX_BLOCK} bytes")));
+        }
+        if bytes.len() < MAGIC.len() + CHECKSUM || &bytes[..MAGIC.len()] != MAGIC {
+            return Err(malformed("it does not begin with the magic number of version 1"));
+        }
+        let (content, checksum) = bytes.split_at(bytes.len() - CHECKSUM);
+        if blake3::hash(content).as_bytes()[..CHECKSUM] != *checksum {
+            return Err(malformed("the checksum does not fit"));
+        }
+        let mut reader = Reader { bytes: content, at: MAGIC.len() };
+        let origin = AgentId(reader.small()?);
+        let first = reader.varint()?;
+        let height = reader.small()?;
+        if first == 0 || height == 0 {
+            return Err(malformed("sequences and heights begin with 1"));
+        }
+        let base = reader.vector()?;
+        let mut operators = Vec::new();
+        for _ in 0..reader.count()? {
+            operators.push(read_operator(&mut reader)?);
+        }
+        let mut segments = Vec::new();
+        for _ in 0..reader.count()? {
+            segments.push(read_segment(&mut reader, &operators)?);
+        }
+        if reader.at != content.len() {
+            return Err(malformed("bytes follow its end"));
+        }
+        let block = Block { origin, first, height, base, operators, segments };
+        if block.first.checked_add(block.facts()).is_none() {
+            return Err(malformed("its sequences are too large"));
+        }
+        Ok(block)
+    }
+}
+
+fn read_operator(reader: &mut Reader<'_>) -> Result<Operator, Fault> {
+    let name = reader.string()?;
+    let arity = reader.count()?;
+    if arity > MAX_ARITY || name.is_empty() {
+        return Err(malformed("an operator has no name or too many columns"));
+    }
+    let mut columns = Vec::with_capacity(arity);
+    for _ in 0..arity {
+        columns.push(Sort::from_name(&reader.string()?));
+    }
+    let Sort::Class(sort) = Sort::from_name(&reader.string()?) else {
+        return Err(malformed("an operator's result is primitive"));
+    };
+    Ok(Operator { name, columns, output: Output::Class(sort), cost: reader.varint()? })
+}
+
+fn read_segment(reader: &mut Reader<'_>, operators: &[Operator]) -> Result<Segment, Fault> {
+    Ok(match reader.byte()? {
+        0 => Segment::Rule(reader.slice()?.to_vec()),
+        1 => {
+            let flags = reader.byte()?;
+            let color = [Color::Green, Color::Blue, Color::Red].into_iter().find(|color| *color as u8 == flags & 3);
+            let Some(color) = color.filter(|_| flags < 8) else {
+                return Err(malformed("a term has no known color"));
+            };
+            let label = if flags & 4 == 4 { Some(reader.string()?) } else { None };
+            Segment::Term { label, color, body: Body::read(reader, operators)? }
+        }
+        2 => Segment::Equal { left: Body::read(reader, operators)?, right: Body::read(reader, operators)? },
+        3 => {
+            let rule = Dot { agent: AgentId(reader.small()?), sequence: reader.varint()? };
+            let (width, count) = (reader.small()?, reader.small()?);
+            let total = u64::from(width) * u64::from(count);
+            if width == 0 && count != 1 || count == 0 || total > (reader.bytes.len() - reader.at) as u64 {
+                return Err(malformed("it claims more applications than it holds"));
+            }
+            let (width, mut nodes) = (width as usize, vec![0u32; total as usize]);
+            for column in 0..width {
+                let mut previous = 0i64;
+                for chunk in nodes.chunks_exact_mut(width) {
+                    previous = previous
+                        .checked_add(unzigzag(reader.varint()?))
+                        .ok_or_else(|| malformed("a reference is too large"))?;
+                    chunk[column] =
+                        u32::try_from(previous).map_err(|_| malformed("a reference is out of range"))?;
+                }
+            }
+            Segment::Apply { rule, width: width as u32, count, nodes }
+        }
+        4 => Segment::Certify(reader.vector()?.iter().collect()),
+        _ => return Err(malformed("a segment is of no known kind")),
+    })
+}
