@@ -57,6 +57,8 @@ pub struct StepReport {
     pub applied: u64,
     /// Matches held back by the 3-coloring constraint.
     pub blocked: u64,
+    /// E-nodes that the matches kept may add: an upper bound.
+    pub nodes: u64,
     /// The whole share was searched and nothing in it adds anything.
     pub saturated: bool,
     /// The budget ended the search.
@@ -100,14 +102,12 @@ pub struct KnownRule {
 /// What is known of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeInfo {
-    /// Its operator's name.
-    pub operator: String,
+    /// Its operator.
+    pub operator: Operator,
     /// What it carries.
     pub colors: Colors,
     /// What the nodes of its class carry together.
     pub class_colors: Colors,
-    /// The least term of its class.
-    pub class: String,
 }
 
 /// Facts made here that are not sealed yet.
@@ -309,11 +309,6 @@ impl Replica {
         })
     }
 
-    /// Checks that a text is a term that could be inserted, and answers its sort.
-    pub fn check_term(&mut self, text: &str) -> Result<String, Fault> {
-        self.parse(text).map(|(_, sort)| sort)
-    }
-
     /// Makes a `term` fact of a text, and binds the label if one is given.
     pub fn insert(&mut self, text: &str, label: Option<&str>, color: Color) -> Result<Dot, Fault> {
         let (term, sort) = self.parse(text)?;
@@ -365,11 +360,6 @@ impl Replica {
         Ok(())
     }
 
-    /// Whether a node of this color may stand over these children.
-    pub fn verify_color_constraint(&self, color: Color, children: &[Name]) -> Result<(), Fault> {
-        children.iter().try_for_each(|&child| self.verify_child("node", color, child))
-    }
-
     /// The row of a settled node.
     pub(crate) fn row(&self, name: Name) -> Result<RowId, Fault> {
         self.logs
@@ -405,17 +395,13 @@ impl Replica {
         Ok(name)
     }
 
-    /// What is known of a node.
-    pub fn inspect(&mut self, name: Name) -> Result<NodeInfo, Fault> {
+    /// What is known of a settled node. O(1).
+    pub fn inspect(&self, name: Name) -> Result<NodeInfo, Fault> {
         let row = self.row(name)?;
-        self.ensure_naming();
-        let (graph, naming) = (&self.graph, self.naming.as_ref().expect("ensured"));
-        let class = graph.class_of(row);
         Ok(NodeInfo {
-            operator: graph.operator(graph.operator_of(row)).name.clone(),
-            colors: graph.colors_of(row),
-            class_colors: graph.class_colors(class),
-            class: naming.term(graph, class.0)?,
+            operator: self.graph.operator(self.graph.operator_of(row)).clone(),
+            colors: self.graph.colors_of(row),
+            class_colors: self.graph.class_colors(self.graph.class_of(row)),
         })
     }
 
@@ -513,6 +499,7 @@ impl Replica {
         for (segment, named) in segments {
             self.draft_segment(segment, named);
         }
+        report.nodes = budget.nodes - nodes_left;
         report.saturated = !report.exhausted && report.applied == 0 && report.blocked == 0;
         Ok(report)
     }
