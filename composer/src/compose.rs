@@ -1,0 +1,138 @@
+//! Composition with wac-graph.
+
+use std::collections::BTreeMap;
+
+use wac_graph::{
+    AliasError, CompositionGraph, EncodeError, EncodeOptions, ExportError, InstantiationArgumentError, NodeId,
+    RegisterPackageError,
+};
+
+use crate::components::{Components, NoSuchComponent};
+use crate::inspect::{InspectError, Interfaces, inspect, read};
+use crate::target::{TargetError, check};
+use crate::world::{AGENT, AGENT_INTERFACE, Wire, World};
+
+/// The one import that a composed agent may have. It holds types and nothing else.
+const VOCABULARY: &str = "eqmesh:network/types@0.1.0";
+
+/// Why an agent could not be composed.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// A component that the agent is made of is not there.
+    #[error(transparent)]
+    Absent(#[from] NoSuchComponent),
+    /// A component, or the result, is not valid.
+    #[error(transparent)]
+    Invalid(#[from] InspectError),
+    /// Two components have one name.
+    #[error("a component occurs twice")]
+    Twice(#[from] RegisterPackageError),
+    /// A component lacks an export that another one needs.
+    #[error("`{component}` does not export `{export}`")]
+    NoExport {
+        /// The component.
+        component: &'static str,
+        /// What it should export.
+        export: &'static str,
+        /// Why.
+        source: AliasError,
+    },
+    /// An export does not fit the import that it is to fill, or there is no such import.
+    #[error("`{export}` of `{from}` does not fit the import `{import}` of `{to}`")]
+    Mismatch {
+        /// The exporting component.
+        from: &'static str,
+        /// Its export.
+        export: &'static str,
+        /// The importing component.
+        to: &'static str,
+        /// Its import.
+        import: &'static str,
+        /// Why. Boxed, since it is large.
+        source: Box<InstantiationArgumentError>,
+    },
+    /// The agent interface could not be exported.
+    #[error("cannot export the agent")]
+    Export(#[from] ExportError),
+    /// The result is not valid, for example because two instances of the e-graph were mixed up.
+    #[error("the composition is not valid")]
+    Encode(#[source] Box<EncodeError>),
+    /// Something was left unconnected: the result would ask its host for it.
+    #[error("the agent `{world}` would import {}, for nothing in it is connected to that", .imports.join(", "))]
+    Open {
+        /// The agent.
+        world: World,
+        /// What it would import.
+        imports: Vec<String>,
+    },
+    /// The result does not fit `agent-world`.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+}
+
+/// Composes an agent of the components of this workspace. Deterministic: the same bytes each time. Takes milliseconds.
+pub fn compose(world: World) -> Result<Vec<u8>, ComposeError> {
+    compose_from(world, &Components::built())
+}
+
+/// Composes an agent of these components, and checks that the result needs nothing and fits the WIT world `agent-world`.
+pub fn compose_from(world: World, components: &Components) -> Result<Vec<u8>, ComposeError> {
+    let bytes = connect(components, &world.components(), &world.wires())?;
+    let name = format!("agent-{world}");
+    let Interfaces { imports, needs, .. } = inspect(&name, &bytes)?;
+    let open: Vec<String> = imports
+        .into_iter()
+        .filter(|import| import != VOCABULARY || needs.contains(import))
+        .collect();
+    if !open.is_empty() {
+        return Err(ComposeError::Open { world, imports: open });
+    }
+    check(&name, &bytes, "agent-world")?;
+    Ok(bytes)
+}
+
+/// Instantiates each component once, in this order, connects the wires and exports the agent.
+fn connect(components: &Components, names: &[&'static str], wires: &[Wire]) -> Result<Vec<u8>, ComposeError> {
+    let mut graph = CompositionGraph::new();
+    let mut instances: BTreeMap<&str, NodeId> = BTreeMap::new();
+    for &name in names {
+        let package = read(name, components.get(name)?, graph.types_mut())?;
+        let package = graph.register_package(package)?;
+        let instance = graph.instantiate(package);
+        graph.set_node_name(instance, name);
+        for wire in wires.iter().filter(|wire| wire.to == name) {
+            // Answers the same node to all who share an export.
+            let export = graph.alias_instance_export(instances[wire.from], wire.export);
+            let export = export.map_err(|source| ComposeError::NoExport {
+                component: wire.from,
+                export: wire.export,
+                source,
+            })?;
+            graph
+                .set_instantiation_argument(instance, wire.import, export)
+                .map_err(|source| ComposeError::Mismatch {
+                    from: wire.from,
+                    export: wire.export,
+                    to: wire.to,
+                    import: wire.import,
+                    source: Box::new(source),
+                })?;
+        }
+        instances.insert(name, instance);
+    }
+    let agent = graph.alias_instance_export(instances[AGENT], AGENT_INTERFACE);
+    let agent = agent.map_err(|source| ComposeError::NoExport {
+        component: AGENT,
+        export: AGENT_INTERFACE,
+        source,
+    })?;
+    graph.export(agent, AGENT_INTERFACE)?;
+    let options = EncodeOptions {
+        define_components: true,
+        validate: true,
+        processor: None,
+    };
+    graph
+        .encode(options)
+        .map_err(|source| ComposeError::Encode(Box::new(source)))
+}
