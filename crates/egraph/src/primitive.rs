@@ -406,7 +406,7 @@ fn nearest(r: Rational) -> f64 {
     }
     let shift = magnitude.leading_zeros();
     let (shifted, d) = (magnitude << shift, d.unsigned_abs());
-    let quotient = shifted / d | u128::from(shifted % d != 0);
+    let quotient = (shifted / d) | u128::from(shifted % d != 0);
     let result = libm::scalbn(quotient as f64, -(shift as i32));
     if n < 0 { -result } else { result }
 }
