@@ -101,6 +101,9 @@ pub(crate) const COMMANDS: [&str; 11] = [
     "include",
 ];
 
+/// What `:until` says, if it is there.
+struct Until(Option<String>);
+
 /// Reads commands (all but `fail` and `include`, which contain others) and checks them against the signature.
 pub(crate) struct CommandReader<'r, 't> {
     pub(crate) signature: &'r Signature,
@@ -182,10 +185,10 @@ impl<'t> CommandReader<'_, 't> {
         Some(self.forms.text()[self.forms.span_of(list)].to_owned())
     }
 
-    fn until(&mut self, form: Form, settings: &[Setting<'t>]) -> Option<Option<String>> {
+    fn until(&mut self, form: Form, settings: &[Setting<'t>]) -> Option<Until> {
         match settings {
-            [] => Some(None),
-            [only] if only.name == ":until" => self.facts(form, &only.values).map(Some),
+            [] => Some(Until(None)),
+            [only] if only.name == ":until" => self.facts(form, &only.values).map(|facts| Until(Some(facts))),
             [.., last] => {
                 let message = format!("a run has no option `{}`, or not twice", last.name);
                 self.error("unknown-option", last.key, &message, "the option is `:until facts…`");
@@ -214,7 +217,7 @@ impl<'t> CommandReader<'_, 't> {
         Some(CommandKind::Run(RunSpec {
             ruleset: ruleset?,
             rounds: Some(rounds),
-            until: until?,
+            until: until?.0,
         }))
     }
 
@@ -273,7 +276,7 @@ impl<'t> CommandReader<'_, 't> {
                 Some(Schedule::Run(RunSpec {
                     ruleset: ruleset?,
                     rounds,
-                    until: until?,
+                    until: until?.0,
                 }))
             }
             head => {

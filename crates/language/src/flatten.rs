@@ -123,7 +123,9 @@ impl<'a, 's> Flattener<'a, 's> {
                     let class = self.class(node);
                     let arguments = self.arguments(node);
                     self.bind(&Operand::Variable(class));
-                    arguments.iter().for_each(|argument| self.bind(argument));
+                    for argument in &arguments {
+                        self.bind(argument);
+                    }
                     self.query.atoms.push(Atom::Row {
                         operator,
                         arguments,

@@ -50,7 +50,7 @@ pub(crate) fn ground(
     untyped: bool,
     errors: &mut Vec<Diagnostic>,
 ) -> Option<(String, SortId)> {
-    let (form, untyped) = match untyped_term(scope, forms, form) {
+    let (form, untyped) = match untyped_term(scope, forms, form).filter(|_| !untyped) {
         Some(Ok(inner)) => (inner, true),
         Some(Err(error)) => {
             errors.push(error);

@@ -408,10 +408,11 @@ impl Pattern {
         }
         // A second pass sees what later ones settled.
         for node in primitives {
-            if matches!(self.nodes[node as usize].shape, Shape::Primitive(_)) && !open.contains(&node) {
-                if let Err(error) = self.narrow(node, scope, forms) {
-                    errors.push(error);
-                }
+            if matches!(self.nodes[node as usize].shape, Shape::Primitive(_))
+                && !open.contains(&node)
+                && let Err(error) = self.narrow(node, scope, forms)
+            {
+                errors.push(error);
             }
         }
         if errors.len() == before {

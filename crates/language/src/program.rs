@@ -63,22 +63,26 @@ pub struct ProgramErrors {
     pub diagnostics: Vec<(usize, Diagnostic)>,
 }
 
+/// How many diagnostics are shown of a program with more.
+const SHOWN: usize = 100;
+
+/// A line for each of the first hundred diagnostics.
 impl fmt::Display for ProgramErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (file, own)) in self.diagnostics.iter().enumerate() {
-            let source = &self.files[*file];
-            let (line, column) = Lines::new(&source.text).position(own.span.start);
+        let lines: Vec<Lines<'_>> = self.files.iter().map(|file| Lines::new(&file.text)).collect();
+        for (i, (file, own)) in self.diagnostics.iter().take(SHOWN).enumerate() {
+            let (line, column) = lines[*file].position(own.span.start);
             let kind = if own.error { "error" } else { "warning" };
-            if i > 0 {
-                writeln!(f)?;
-            }
+            let path = self.files[*file].path.display();
+            let separator = if i == 0 { "" } else { "\n" };
             write!(
                 f,
-                "{}:{line}:{column}: {kind}[{}]: {}",
-                source.path.display(),
-                own.code,
-                own.message
+                "{separator}{path}:{line}:{column}: {kind}[{}]: {}",
+                own.code, own.message
             )?;
+        }
+        if self.diagnostics.len() > SHOWN {
+            write!(f, "\n… and {} more", self.diagnostics.len() - SHOWN)?;
         }
         Ok(())
     }

@@ -92,7 +92,7 @@ impl<'t> Forms<'t> {
                     at = bytes[at..]
                         .iter()
                         .position(|&b| b == b'\n')
-                        .map_or(bytes.len(), |n| at + n)
+                        .map_or(bytes.len(), |n| at + n);
                 }
                 b'(' => {
                     open.push(self.nodes.len() as u32);
@@ -306,8 +306,7 @@ fn string_end(bytes: &[u8], start: usize, text: &str, errors: &mut Vec<Diagnosti
             b'"' => return at + 1,
             b'\\' => {
                 match bytes.get(at + 1) {
-                    None => {}
-                    Some(b'n' | b't' | b'r' | b'\\' | b'"') => {}
+                    None | Some(b'n' | b't' | b'r' | b'\\' | b'"') => {}
                     Some(_) => {
                         let escaped = text[at + 1..].chars().next().unwrap_or_default();
                         errors.push(

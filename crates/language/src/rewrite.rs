@@ -64,10 +64,12 @@ pub(crate) fn compile(
 ) -> Vec<CompiledRule> {
     let both = forms.head(form) == Some("birewrite");
     let arguments: Vec<Form> = forms.elements(form).skip(1).collect();
-    let positional = arguments
+    // An untyped leaf may have the name of a key, so the sides are the sides whatever they are called.
+    let least = if untyped { arguments.len().min(2) } else { 0 };
+    let keys = arguments[least..]
         .iter()
-        .position(|&argument| options::is_key(forms, argument))
-        .unwrap_or(arguments.len());
+        .position(|&argument| options::is_key(forms, argument));
+    let positional = keys.map_or(arguments.len(), |position| least + position);
     let (sides, settings) = arguments.split_at(positional);
     let &[left, right] = sides else {
         let head = if both { "birewrite" } else { "rewrite" };

@@ -1,5 +1,6 @@
 //! What names mean while one text is read: the signature, and the untyped operators that the text itself introduces.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -12,6 +13,9 @@ use crate::signature::{Declared, Signature};
 /// No names.
 pub(crate) const NONE: &BTreeSet<String> = &BTreeSet::new();
 
+/// How many suggestions are made for one statement.
+const SUGGESTIONS: u32 = 20;
+
 /// A signature and what a text adds to it. Operators are numbered on from those of the signature.
 pub(crate) struct Scope<'s> {
     pub(crate) signature: &'s Signature,
@@ -19,6 +23,8 @@ pub(crate) struct Scope<'s> {
     fresh_names: BTreeMap<String, Vec<u32>>,
     /// Names whose declaration failed: nothing more is said of them.
     failed: &'s BTreeSet<String>,
+    /// How many more names will be looked for among those that exist: a text with a thousand wrong names needs no thousand suggestions.
+    suggestions: Cell<u32>,
 }
 
 impl<'s> Scope<'s> {
@@ -28,6 +34,7 @@ impl<'s> Scope<'s> {
             fresh: Vec::new(),
             fresh_names: BTreeMap::new(),
             failed,
+            suggestions: Cell::new(SUGGESTIONS),
         }
     }
 
@@ -78,10 +85,26 @@ impl<'s> Scope<'s> {
         Ok(index)
     }
 
+    fn suggestion<'c>(&self, name: &str, names: impl Iterator<Item = &'c str>, otherwise: &str) -> String {
+        match self.suggestions.get().checked_sub(1) {
+            Some(left) => {
+                self.suggestions.set(left);
+                suggestion(name, names, otherwise)
+            }
+            None => otherwise.to_owned(),
+        }
+    }
+
     /// What to say of a list that begins with a name that is no operator. Nothing if that was said before.
     pub(crate) fn unknown_operator(&self, name: &str, span: Range<usize>) -> Option<Diagnostic> {
         if self.failed.contains(name) {
             return None;
+        }
+        if name == "untyped" {
+            let message = "an untyped term cannot stand inside a typed one";
+            return Some(
+                Diagnostic::error("sort-mismatch", span, message).help("its sort is `_`, which no operator takes"),
+            );
         }
         let (message, help) = if self.signature.labels.contains(name) {
             (
@@ -112,7 +135,7 @@ impl<'s> Scope<'s> {
         {
             format!("the constructor is written `({name})`")
         } else {
-            suggestion(name, self.signature.labels.names(), "bind it with `let` first")
+            self.suggestion(name, self.signature.labels.names(), "bind it with `let` first")
         };
         Some(Diagnostic::error("unknown-name", span, format!("no label `{name}` is bound")).help(help))
     }

@@ -9,7 +9,11 @@ use crate::scope::{NONE, Scope};
 use crate::signature::Signature;
 use crate::statement::in_order;
 
-/// Reads one or several untyped terms: for each its place, and a declarative text `(untyped term)`. Every error is answered. O(length).
+/// What begins a statement inside `untyped`, and so no term.
+const STATEMENTS: [&str; 4] = ["rewrite", "birewrite", "union", "untyped"];
+
+/// Reads one or several untyped terms: for each its place, and a declarative text `(untyped term)` (or `(untyped (untyped term))`,
+/// where the term's operator has the name of a statement). Every error is answered. O(length).
 pub fn read_sexp(text: &str) -> Result<Vec<(Range<usize>, String)>, Vec<Diagnostic>> {
     let forms = Forms::read(text)?;
     let signature = Signature::new();
@@ -17,7 +21,13 @@ pub fn read_sexp(text: &str) -> Result<Vec<(Range<usize>, String)>, Vec<Diagnost
     let (mut terms, mut errors) = (Vec::new(), Vec::new());
     for form in forms.roots() {
         if let Some((text, _)) = ground(&mut scope, &forms, form, true, &mut errors) {
-            terms.push((forms.span(form), format!("(untyped {text})")));
+            let statement = forms.head(form).is_some_and(|head| STATEMENTS.contains(&head));
+            let text = if statement {
+                format!("(untyped (untyped {text}))")
+            } else {
+                format!("(untyped {text})")
+            };
+            terms.push((forms.span(form), text));
         }
     }
     if terms.is_empty() && errors.is_empty() {

@@ -150,6 +150,12 @@ impl Elaborator<'_, '_> {
                 let rules = rewrite::compile(&mut scope, forms, form, untyped, &mut seen, &mut self.diagnostics);
                 Some(Statement::Rules(rules))
             }
+            Some("untyped") if untyped && forms.elements(form).count() == 2 => {
+                // A term, even if its operator is called `union`.
+                let inner = forms.elements(form).nth(1).unwrap_or(form);
+                ground(&mut scope, forms, inner, true, &mut self.diagnostics)
+                    .map(|(text, _)| Statement::Term { label: None, text })
+            }
             Some("union") => {
                 let sides: Vec<Form> = forms.elements(form).skip(1).collect();
                 if let [left, right] = sides[..] {
@@ -442,17 +448,13 @@ impl Elaborator<'_, '_> {
 
     fn operator(&mut self, name: Form, columns: &[Form], output: SortId, settings: &[Form]) -> Option<Operator> {
         let declared = self.checked_operator(name, columns, output, settings);
-        match declared {
-            Some(declared) => {
-                let operator = declared.operator.clone();
-                self.signature.declare(declared);
-                Some(operator)
-            }
-            None => {
-                self.failed.extend(self.forms.symbol(name).map(str::to_owned));
-                None
-            }
-        }
+        let Some(declared) = declared else {
+            self.failed.extend(self.forms.symbol(name).map(str::to_owned));
+            return None;
+        };
+        let operator = declared.operator.clone();
+        self.signature.declare(declared);
+        Some(operator)
     }
 
     fn checked_operator(

@@ -197,17 +197,18 @@ fn outcome(path: &Path) -> String {
     let text = std::fs::read_to_string(path).expect("the case has an input");
     match read_program(path, text, &mut |path| std::fs::read_to_string(path)) {
         Ok(read) => program(&read),
-        Err(ProgramErrors { files, diagnostics }) => diagnostics
-            .iter()
-            .map(|(file, own)| {
-                let name = files[*file]
+        Err(ProgramErrors { files, diagnostics }) => {
+            let mut text = String::new();
+            for (file, own) in diagnostics {
+                let name = files[file]
                     .path
                     .file_name()
                     .expect("a file has a name")
                     .to_string_lossy();
-                format!("{name}:{}", position(&files[*file].text, own))
-            })
-            .collect(),
+                let _ = write!(text, "{name}:{}", position(&files[file].text, &own));
+            }
+            text
+        }
     }
 }
 

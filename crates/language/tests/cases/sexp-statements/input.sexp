@@ -1,0 +1,5 @@
+(union a b)
+(rewrite x :when)
+(untyped y)
+(untyped)
+(f (union a b))
