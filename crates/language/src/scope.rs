@@ -117,7 +117,7 @@ impl<'s> Scope<'s> {
             let otherwise = "declare it with `constructor` or `datatype`, or write the term as `(untyped …)`";
             (
                 format!("no operator `{name}` is declared"),
-                suggestion(name, names, otherwise),
+                self.suggestion(name, names, otherwise),
             )
         };
         Some(Diagnostic::error("unknown-operator", span, message).help(help))

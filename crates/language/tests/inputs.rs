@@ -146,8 +146,9 @@ fn mutated() -> impl Strategy<Value = String> {
     ]);
     let edits = prop::collection::vec((any::<prop::sample::Index>(), 0usize..12, pieces), 1..6);
     (any::<prop::sample::Index>(), edits).prop_map(|(which, edits)| {
-        let texts = corpus();
-        let mut text = which.get(&texts).clone();
+        static CORPUS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(corpus);
+        let texts = &*CORPUS;
+        let mut text = which.get(texts).clone();
         for (place, removed, piece) in edits {
             let boundaries: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
             let first = place.index(boundaries.len());
