@@ -7,8 +7,8 @@ use wasmtime::component::Resource;
 
 use crate::stream::eqmesh::network::egraph::{Host, HostGraph, NodeInfo, Options, Rule, Settled};
 use crate::types::{
-    Budget, Color, Colors, CostModel, Digest, Dot, ExplanationStep, Extracted, Fault, NodeName, Operator, Row, Share,
-    Size, StepReport, VersionVector,
+    Budget, Color, Colors, CostModel, Digest, Dot, ExplanationStep, Extracted, Fault, Label, NodeName, Operator, Row,
+    Share, Size, StepReport, VersionVector,
 };
 
 /// What a handle to the e-graph stands for here: nothing, since the host state holds the only one.
@@ -143,7 +143,7 @@ impl HostGraph for MockState {
         not_for_streams("declare")
     }
 
-    fn labels(&mut self, _: Resource<Mock>) -> Vec<(String, String)> {
+    fn labels(&mut self, _: Resource<Mock>) -> Vec<Label> {
         not_for_streams("labels")
     }
 
@@ -157,6 +157,10 @@ impl HostGraph for MockState {
 
     fn unite(&mut self, _: Resource<Mock>, _: String, _: String) -> Result<Dot, Fault> {
         not_for_streams("unite")
+    }
+
+    fn discard(&mut self, _: Resource<Mock>) {
+        not_for_streams("discard")
     }
 
     fn seal(&mut self, _: Resource<Mock>) -> Option<Vec<u8>> {

@@ -5,7 +5,7 @@ use eqmesh_host_test::egraph::EgraphComponent;
 use eqmesh_host_test::egraph::exports::eqmesh::network::egraph::{NodeInfo, Options, Settled};
 use eqmesh_host_test::rules::{Pattern, node, query, rewrite, variable};
 use eqmesh_host_test::types::{
-    Budget, Color, Colors, CostModel, Dot, Extracted, Fault, NodeName, Operator, Share, Size, StepReport,
+    Budget, Color, Colors, CostModel, Dot, Extracted, Fault, Label, NodeName, Operator, Share, Size, StepReport,
 };
 use eqmesh_host_test::{Instance, component};
 use wasmtime::component::{Component, ResourceAny};
@@ -204,8 +204,31 @@ fn terms_are_facts_that_take_effect_when_settled() {
             eclasses: 5
         }
     );
-    assert_eq!(on!(egraph, graph, call_labels), [("sum".to_owned(), "_".to_owned())]);
-    assert_eq!(on!(egraph, graph, call_version), [dot(3, 2)]);
+    let label = |name: &str, term: &str| Label {
+        name: name.to_owned(),
+        sort: "_".to_owned(),
+        term: Some(term.to_owned()),
+    };
+    assert_eq!(on!(egraph, graph, call_labels), [label("sum", "(+ (f a) b)")]);
+    on!(egraph, graph, call_insert, "(f sum)", Some("more"), Color::Green).unwrap();
+    on!(egraph, graph, call_insert, "more", Some("again"), Color::Green).unwrap();
+    // What was made since the last `seal` can be taken back, its labels and numbers too.
+    on!(egraph, graph, call_discard);
+    settle(&mut egraph, graph);
+    assert_eq!(on!(egraph, graph, call_labels), [label("sum", "(+ (f a) b)")]);
+    assert_eq!(
+        on!(egraph, graph, call_insert, "(f sum)", Some("more"), Color::Green),
+        Ok(dot(3, 3))
+    );
+    on!(egraph, graph, call_insert, "more", Some("again"), Color::Green).unwrap();
+    settle(&mut egraph, graph);
+    let labels = [
+        label("again", "more"),
+        label("more", "(f sum)"),
+        label("sum", "(+ (f a) b)"),
+    ];
+    assert_eq!(on!(egraph, graph, call_labels), labels);
+    assert_eq!(on!(egraph, graph, call_version), [dot(3, 4)]);
     let sizes = [("+", 1), ("a", 1), ("b", 1), ("f", 2)].map(|(name, count)| (name.to_owned(), count));
     assert_eq!(on!(egraph, graph, call_sizes), sizes);
 }

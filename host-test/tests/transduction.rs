@@ -7,7 +7,7 @@ use eqmesh_egraph::program::{decode_query, decode_rule};
 use eqmesh_host_test::rules::{node, rewrite, variable};
 use eqmesh_host_test::transduction::TransductionComponent;
 use eqmesh_host_test::transduction::exports::eqmesh::network::transduction::{Compiled, Statement};
-use eqmesh_host_test::types::{Color, Diagnostic, Operator};
+use eqmesh_host_test::types::{Color, Diagnostic, Label, Operator};
 use eqmesh_host_test::{Instance, component};
 use wasmtime::component::{Component, ResourceAny};
 
@@ -188,15 +188,65 @@ fn what_others_declared_is_learned() {
     let signature = signature(&mut transduction);
     assert!(on!(transduction, signature, call_resolve, "(F start)").is_err());
     let operators = [operator("A", &[], "T", 1), operator("F", &["T"], "T", 1)];
-    let labels = [("start".to_owned(), "T".to_owned())];
-    on!(transduction, signature, call_learn, &operators, &labels);
-    on!(transduction, signature, call_learn, &operators, &labels);
+    let label = |name: &str, term: Option<&str>| Label {
+        name: name.to_owned(),
+        sort: "T".to_owned(),
+        term: term.map(str::to_owned),
+    };
+    let labels = [label("start", Some("(F (A))")), label("hidden", None)];
+    let rulesets = ["fast".to_owned()];
+    on!(transduction, signature, call_learn, &operators, &labels, &rulesets);
+    on!(transduction, signature, call_learn, &operators, &labels, &rulesets);
+    assert!(on!(transduction, signature, call_compile_query, "(= start (F a))").is_ok());
+    // A term that is not known cannot be matched.
+    let diagnostics = on!(transduction, signature, call_compile_query, "(= hidden (F a))").unwrap_err();
+    assert_eq!(diagnostics[0].code, "label-in-pattern");
+    assert!(
+        on!(
+            transduction,
+            signature,
+            call_elaborate,
+            "(rewrite (F (F x)) x :ruleset fast)"
+        )
+        .is_ok()
+    );
+    assert!(on!(transduction, signature, call_elaborate, "(ruleset fast)").is_err());
     let resolved = on!(transduction, signature, call_resolve, "(F start)").unwrap();
     assert_eq!(resolved, ("(F start)".to_owned(), "T".to_owned()));
     assert_eq!(
         rules(on!(transduction, signature, call_elaborate, "(rewrite (F x) x)").unwrap()).len(),
         1
     );
+}
+
+#[test]
+fn scopes_forget_or_keep_what_was_declared() {
+    let mut transduction = start();
+    let signature = signature(&mut transduction);
+    assert!(!on!(transduction, signature, call_pop) && !on!(transduction, signature, call_keep));
+    on!(transduction, signature, call_elaborate, "(datatype T (A) (F T))").unwrap();
+    on!(transduction, signature, call_push);
+    on!(transduction, signature, call_elaborate, "(let kept (F (A)))").unwrap();
+    on!(transduction, signature, call_push);
+    on!(
+        transduction,
+        signature,
+        call_elaborate,
+        "(let forgotten (F kept)) (ruleset gone)"
+    )
+    .unwrap();
+    assert!(on!(transduction, signature, call_pop));
+    assert!(on!(transduction, signature, call_resolve, "forgotten").is_err());
+    assert!(on!(transduction, signature, call_keep));
+    assert!(on!(transduction, signature, call_resolve, "kept").is_ok());
+    assert!(!on!(transduction, signature, call_pop));
+    on!(
+        transduction,
+        signature,
+        call_elaborate,
+        "(let forgotten (A)) (ruleset gone)"
+    )
+    .unwrap();
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod bindings {
 use std::cell::RefCell;
 
 use bindings::exports::eqmesh::network::transduction::{Compiled, Guest, GuestSignature, Statement};
+use eqmesh_egraph::term::Label;
 use eqmesh_guest::{operator_from_wit, types};
 use eqmesh_transduction as plain;
 
@@ -38,13 +39,14 @@ impl GuestSignature for Signature {
         Signature(RefCell::default())
     }
 
-    fn learn(&self, operators: Vec<types::Operator>, labels: Vec<(String, String)>) {
+    fn learn(&self, operators: Vec<types::Operator>, labels: Vec<types::Label>, rulesets: Vec<String>) {
         // An operator of a primitive sort is no operator, and nobody can have declared it.
         let operators: Vec<_> = operators
             .into_iter()
             .filter_map(|own| operator_from_wit(own).ok())
             .collect();
-        self.0.borrow_mut().learn(&operators, &labels);
+        let labels: Vec<Label> = labels.into_iter().map(Label::from).collect();
+        self.0.borrow_mut().learn(&operators, &labels, &rulesets);
     }
 
     fn elaborate(&self, text: String) -> Result<Vec<Statement>, Vec<types::Diagnostic>> {
@@ -58,6 +60,18 @@ impl GuestSignature for Signature {
 
     fn resolve(&self, text: String) -> Result<(String, String), Vec<types::Diagnostic>> {
         self.0.borrow().resolve(&text).map_err(diagnostics)
+    }
+
+    fn push(&self) {
+        self.0.borrow_mut().push();
+    }
+
+    fn pop(&self) -> bool {
+        self.0.borrow_mut().pop()
+    }
+
+    fn keep(&self) -> bool {
+        self.0.borrow_mut().keep()
     }
 }
 

@@ -82,7 +82,11 @@ impl Colors {
     pub fn witnesses(parent: Color) -> Option<Colors> {
         match parent {
             Color::Green => None,
-            own => Some(Colors::from(own).union(Colors::from(Color::Green)).union(Colors::CERTIFIED)),
+            own => Some(
+                Colors::from(own)
+                    .union(Colors::from(Color::Green))
+                    .union(Colors::CERTIFIED),
+            ),
         }
     }
 

@@ -71,7 +71,10 @@ impl Extractor {
                 *at += 1;
             }
         }
-        let mut extractor = Extractor { within, prices: vec![NO_TERM; classes] };
+        let mut extractor = Extractor {
+            within,
+            prices: vec![NO_TERM; classes],
+        };
         let mut heap: BinaryHeap<Reverse<(Price, u32)>> = graph
             .live()
             .filter(|&row| usable(row) && missing[row.0 as usize] == 0)
@@ -115,7 +118,11 @@ impl Extractor {
     }
 
     fn rows<'a>(&'a self, graph: &'a EGraph, index: &'a Index, class: u32) -> impl Iterator<Item = RowId> + 'a {
-        index.of_class(class).iter().map(|&row| RowId(row)).filter(|&row| graph.colors_of(row).intersects(self.within))
+        index
+            .of_class(class)
+            .iter()
+            .map(|&row| RowId(row))
+            .filter(|&row| graph.colors_of(row).intersects(self.within))
     }
 
     /// The cheapest terms of a class: the best, then the best that begins with each other row, at most `variants`, by cost and then in canonical order.
@@ -127,8 +134,10 @@ impl Extractor {
         variants: usize,
         model: CostModel,
     ) -> Result<Vec<Extracted>, term::TooLong> {
-        let roots: Vec<RowId> =
-            self.rows(graph, index, class.0).filter(|&row| self.price(graph, row) != NO_TERM).collect();
+        let roots: Vec<RowId> = self
+            .rows(graph, index, class.0)
+            .filter(|&row| self.price(graph, row) != NO_TERM)
+            .collect();
         if roots.is_empty() {
             return Ok(Vec::new());
         }
@@ -142,7 +151,10 @@ impl Extractor {
                     .into_iter()
                     .take(variants)
                     .map(|((cost, _), row)| {
-                        Ok(Extracted { term: term::write(graph, row, |class| choice.best[&class])?, cost })
+                        Ok(Extracted {
+                            term: term::write(graph, row, |class| choice.best[&class])?,
+                            cost,
+                        })
                     })
                     .collect()
             }
@@ -165,7 +177,10 @@ impl Extractor {
                     .into_iter()
                     .take(variants)
                     .map(|(cost, row, best)| {
-                        Ok(Extracted { term: term::write(graph, row, |class| best[&class])?, cost })
+                        Ok(Extracted {
+                            term: term::write(graph, row, |class| best[&class])?,
+                            cost,
+                        })
                     })
                     .collect()
             }
@@ -198,7 +213,10 @@ impl Choice {
         }
         let mut order: Vec<u32> = reached.into_iter().collect();
         order.sort_by_key(|&class| extractor.prices[class as usize]);
-        let mut choice = Choice { best: BTreeMap::new(), ranks: BTreeMap::new() };
+        let mut choice = Choice {
+            best: BTreeMap::new(),
+            ranks: BTreeMap::new(),
+        };
         for group in order.chunk_by(|&a, &b| extractor.prices[a as usize] == extractor.prices[b as usize]) {
             let mut chosen: Vec<(u32, RowId)> = group
                 .iter()
@@ -257,7 +275,10 @@ impl Choice {
         for (rank, class) in order {
             let mut best: Option<(u64, RowId, BTreeSet<u32>)> = None;
             for row in extractor.rows(graph, index, class) {
-                if !graph.class_arguments(row).all(|below| self.ranks.get(&below).is_some_and(|&below| below < rank)) {
+                if !graph
+                    .class_arguments(row)
+                    .all(|below| self.ranks.get(&below).is_some_and(|&below| below < rank))
+                {
                     continue;
                 }
                 let mut set = BTreeSet::from([class]);
@@ -267,7 +288,9 @@ impl Choice {
                 let cost = set
                     .iter()
                     .map(|other| if *other == class { row } else { self.best[other] })
-                    .fold(0u64, |sum, row| sum.saturating_add(graph.operator(graph.operator_of(row)).cost));
+                    .fold(0u64, |sum, row| {
+                        sum.saturating_add(graph.operator(graph.operator_of(row)).cost)
+                    });
                 let better = best.as_ref().is_none_or(|(least, chosen, _)| {
                     cost.cmp(least).then_with(|| self.compare(graph, row, *chosen)).is_lt()
                 });

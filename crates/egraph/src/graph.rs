@@ -117,7 +117,9 @@ impl EGraph {
 
     /// The operator with this name, columns and output, if it is known.
     pub fn operator_id(&self, operator: &Operator) -> Option<OperatorId> {
-        self.by_signature.get(&(operator.name.clone(), operator.columns.clone(), operator.output.clone())).copied()
+        self.by_signature
+            .get(&(operator.name.clone(), operator.columns.clone(), operator.output.clone()))
+            .copied()
     }
 
     /// The known operators of this name with this many columns, in canonical order.
@@ -222,7 +224,11 @@ impl EGraph {
     pub fn arguments(&self, row: RowId) -> &[u32] {
         let row = &self.rows[row.0 as usize];
         let arity = self.tables[row.operator as usize].arity as usize;
-        if arity <= 2 { &row.slots[..arity] } else { &self.pool[row.slots[0] as usize..][..arity] }
+        if arity <= 2 {
+            &row.slots[..arity]
+        } else {
+            &self.pool[row.slots[0] as usize..][..arity]
+        }
     }
 
     /// The e-classes among a live row's arguments, in order.
@@ -257,7 +263,8 @@ impl EGraph {
     /// The row with this operator and these arguments, if there is one.
     #[inline]
     pub fn lookup(&self, operator: OperatorId, arguments: &[u32]) -> Option<RowId> {
-        self.find_row(hash_node(operator.0, arguments), operator.0, arguments).map(RowId)
+        self.find_row(hash_node(operator.0, arguments), operator.0, arguments)
+            .map(RowId)
     }
 
     #[inline]
@@ -324,7 +331,11 @@ impl EGraph {
                 [start, 0]
             }
         };
-        self.rows.push(Row { operator: operator.0, class, slots });
+        self.rows.push(Row {
+            operator: operator.0,
+            class,
+            slots,
+        });
         self.colors.push(colors);
         let own = &mut self.class_colors[class as usize];
         *own = own.union(colors);
@@ -345,7 +356,10 @@ impl EGraph {
     fn add_use(&mut self, class: u32, row: u32) {
         let class = class as usize;
         let entry = self.uses.len() as u32;
-        self.uses.push(Use { row, next: self.use_heads[class] });
+        self.uses.push(Use {
+            row,
+            next: self.use_heads[class],
+        });
         if self.use_heads[class] == NIL {
             self.use_tails[class] = entry;
         }
@@ -452,7 +466,9 @@ impl EGraph {
 
     /// The live rows, ascending.
     pub fn live(&self) -> impl Iterator<Item = RowId> {
-        (0..self.rows.len() as u32).filter(|&row| self.rows[row as usize].operator != DEAD).map(RowId)
+        (0..self.rows.len() as u32)
+            .filter(|&row| self.rows[row as usize].operator != DEAD)
+            .map(RowId)
     }
 
     /// The value of a value column.

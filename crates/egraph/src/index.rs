@@ -54,13 +54,22 @@ impl Index {
                 *at += 1;
             }
         }
-        Index { operator_starts, operator_rows, class_starts, class_rows, class_operators }
+        Index {
+            operator_starts,
+            operator_rows,
+            class_starts,
+            class_rows,
+            class_operators,
+        }
     }
 
     /// The rows of an operator, ascending.
     pub fn of_operator(&self, operator: OperatorId) -> &[u32] {
         let operator = operator.0 as usize;
-        match (self.operator_starts.get(operator), self.operator_starts.get(operator + 1)) {
+        match (
+            self.operator_starts.get(operator),
+            self.operator_starts.get(operator + 1),
+        ) {
             (Some(&from), Some(&to)) => &self.operator_rows[from as usize..to as usize],
             // Declared after the index was built: no rows yet.
             _ => &[],
@@ -86,12 +95,21 @@ impl Index {
         let (from, to) = (from as usize, to as usize);
         let operators = &self.class_operators[from..to];
         let (low, high) = if operators.len() <= 8 {
-            let low = operators.iter().position(|&other| other >= operator.0).unwrap_or(operators.len());
-            let count = operators[low..].iter().take_while(|&&other| other == operator.0).count();
+            let low = operators
+                .iter()
+                .position(|&other| other >= operator.0)
+                .unwrap_or(operators.len());
+            let count = operators[low..]
+                .iter()
+                .take_while(|&&other| other == operator.0)
+                .count();
             (low, low + count)
         } else {
             let low = operators.partition_point(|&other| other < operator.0);
-            (low, low + operators[low..].partition_point(|&other| other == operator.0))
+            (
+                low,
+                low + operators[low..].partition_point(|&other| other == operator.0),
+            )
         };
         &self.class_rows[from + low..from + high]
     }

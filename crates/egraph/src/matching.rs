@@ -55,9 +55,17 @@ struct RowStep {
 #[derive(Clone, Debug)]
 enum Step {
     Row(RowStep),
-    Compute { function: Primitive, arguments: Vec<u32>, result: u32, bound: bool },
+    Compute {
+        function: Primitive,
+        arguments: Vec<u32>,
+        result: u32,
+        bound: bool,
+    },
     Equal(u32, u32),
-    Copy { from: u32, to: u32 },
+    Copy {
+        from: u32,
+        to: u32,
+    },
     Different(u32, u32),
 }
 
@@ -172,7 +180,11 @@ impl Matcher {
     fn compile(query: &Query, actions: &[Action], graph: &mut EGraph) -> Matcher {
         let operators = query.operators.iter().map(|operator| graph.declare(operator)).collect();
         let variables = query.variables.len();
-        let mut compiler = Compiler { graph, operators, initial: vec![UNBOUND; variables] };
+        let mut compiler = Compiler {
+            graph,
+            operators,
+            initial: vec![UNBOUND; variables],
+        };
         let mut bound = vec![false; variables];
         let is_bound = |bound: &[bool], register: u32| bound.get(register as usize).copied().unwrap_or(true);
 
@@ -182,7 +194,14 @@ impl Matcher {
         loop {
             let before = determined.len();
             for (i, atom) in query.atoms.iter().enumerate().rev() {
-                let Atom::Row { operator, arguments, class } = atom else { continue };
+                let Atom::Row {
+                    operator,
+                    arguments,
+                    class,
+                } = atom
+                else {
+                    continue;
+                };
                 let ground = |operand: &Operand| match operand {
                     Operand::Variable(variable) => bound[variable.0 as usize],
                     Operand::Value(_) => true,
@@ -209,7 +228,11 @@ impl Matcher {
         for (i, atom) in query.atoms.iter().enumerate() {
             match atom {
                 Atom::Row { .. } if is_determined[i] => {}
-                Atom::Row { operator, arguments, class } => {
+                Atom::Row {
+                    operator,
+                    arguments,
+                    class,
+                } => {
                     let arguments = compiler.registers(arguments);
                     let all_bound = arguments.iter().all(|&register| is_bound(&bound, register));
                     let class_bound = bound[class.0 as usize];
@@ -244,7 +267,11 @@ impl Matcher {
                     }));
                     slots += 1;
                 }
-                Atom::Primitive { function, arguments, result } => {
+                Atom::Primitive {
+                    function,
+                    arguments,
+                    result,
+                } => {
                     let arguments = compiler.registers(arguments);
                     let result = compiler.register(result);
                     steps.push(Step::Compute {
@@ -279,7 +306,14 @@ impl Matcher {
         }
 
         let (builds, additions) = compile_actions(&mut compiler, query, actions, &bound);
-        Matcher { initial: compiler.initial, determined, steps, builds, slots, additions }
+        Matcher {
+            initial: compiler.initial,
+            determined,
+            steps,
+            builds,
+            slots,
+            additions,
+        }
     }
 
     /// How many rows name a match.
@@ -297,7 +331,9 @@ impl Matcher {
         for atom in &self.determined {
             key.clear();
             key.extend(atom.arguments.iter().map(|&register| registers[register as usize]));
-            let Some(row) = graph.lookup(atom.operator, &key).filter(|row| row.0 < before) else { return false };
+            let Some(row) = graph.lookup(atom.operator, &key).filter(|row| row.0 < before) else {
+                return false;
+            };
             let class = graph.class_of(row).0;
             let register = &mut registers[atom.class as usize];
             if atom.checked && *register != class {
@@ -323,8 +359,15 @@ impl Matcher {
         if !self.ground(graph, u32::MAX, &mut registers) || self.slots == 0 && !owns_ground {
             return ControlFlow::Continue(());
         }
-        let mut search =
-            Search { matcher: self, graph, index, owns, found, registers, rows: vec![RowId(0); self.slots] };
+        let mut search = Search {
+            matcher: self,
+            graph,
+            index,
+            owns,
+            found,
+            registers,
+            rows: vec![RowId(0); self.slots],
+        };
         search.step(0)
     }
 
@@ -367,14 +410,26 @@ impl Matcher {
 
     /// What a match would add to a rebuilt e-graph. None where a primitive of the right side is undefined.
     pub fn probe(&self, graph: &mut EGraph, registers: &mut [u32]) -> Option<Effect> {
-        let mut effect = Effect { nodes: 0, changes: false };
+        let mut effect = Effect {
+            nodes: 0,
+            changes: false,
+        };
         let mut key: [u32; 8] = [0; 8];
         let mut long = Vec::new();
         for build in &self.builds {
             match build {
-                Build::Add { operator, arguments, class, .. } => {
+                Build::Add {
+                    operator,
+                    arguments,
+                    class,
+                    ..
+                } => {
                     let key = gather(arguments, registers, &mut key, &mut long);
-                    let row = if key.contains(&UNBOUND) { None } else { graph.lookup(*operator, key) };
+                    let row = if key.contains(&UNBOUND) {
+                        None
+                    } else {
+                        graph.lookup(*operator, key)
+                    };
                     registers[*class as usize] = match row {
                         Some(row) => graph.class_of(row).0,
                         None => {
@@ -384,7 +439,11 @@ impl Matcher {
                         }
                     };
                 }
-                Build::Compute { function, arguments, result } => {
+                Build::Compute {
+                    function,
+                    arguments,
+                    result,
+                } => {
                     registers[*result as usize] = compute(graph, *function, arguments, registers)?;
                 }
                 Build::Unite(a, b) => effect.changes |= registers[*a as usize] != registers[*b as usize],
@@ -401,7 +460,9 @@ impl Matcher {
         witnesses: crate::color::Colors,
     ) -> Option<(OperatorId, ClassId)> {
         self.builds.iter().find_map(|build| {
-            let Build::Add { operator, matched, .. } = build else { return None };
+            let Build::Add { operator, matched, .. } = build else {
+                return None;
+            };
             matched
                 .iter()
                 .map(|&register| ClassId(registers[register as usize]))
@@ -421,7 +482,12 @@ impl Matcher {
     ) -> Option<u32> {
         // Everything that can fail goes first.
         for build in &self.builds {
-            if let Build::Compute { function, arguments, result } = build {
+            if let Build::Compute {
+                function,
+                arguments,
+                result,
+            } = build
+            {
                 registers[*result as usize] = compute(graph, *function, arguments, registers)?;
             }
         }
@@ -430,7 +496,13 @@ impl Matcher {
         let mut long = Vec::new();
         for build in &self.builds {
             match build {
-                Build::Add { operator, arguments, class, home, .. } => {
+                Build::Add {
+                    operator,
+                    arguments,
+                    class,
+                    home,
+                    ..
+                } => {
                     let key = gather(arguments, registers, &mut key, &mut long);
                     let home = home.map(|register| ClassId(registers[register as usize]));
                     let (row, is_new) = graph.add(*operator, key, home, colors);
@@ -468,7 +540,10 @@ fn gather<'a>(from: &[u32], registers: &[u32], short: &'a mut [u32; 8], long: &'
 
 fn compute(graph: &mut EGraph, function: Primitive, arguments: &[u32], registers: &[u32]) -> Option<u32> {
     let result = {
-        let values: Vec<&Value> = arguments.iter().map(|&register| graph.value(registers[register as usize])).collect();
+        let values: Vec<&Value> = arguments
+            .iter()
+            .map(|&register| graph.value(registers[register as usize]))
+            .collect();
         function.apply(&values)?
     };
     Some(graph.values.intern(&result).0)
@@ -481,14 +556,21 @@ fn compile_actions(
     bound: &[bool],
 ) -> (Vec<Build>, usize) {
     let is_class = |register: u32| {
-        query.variables.get(register as usize).is_some_and(|variable: &crate::rule::VariableInfo| variable.sort.is_class())
+        query
+            .variables
+            .get(register as usize)
+            .is_some_and(|variable: &crate::rule::VariableInfo| variable.sort.is_class())
     };
     let is_matched = |register: u32| bound.get(register as usize).copied().unwrap_or(false);
     let mut additions = 0;
     let builds = actions
         .iter()
         .map(|action| match action {
-            Action::Add { operator, arguments, class } => {
+            Action::Add {
+                operator,
+                arguments,
+                class,
+            } => {
                 additions += 1;
                 let home = actions.iter().find_map(|later| match later {
                     Action::Unite(a, b) if b == class && is_matched(a.0) => Some(a.0),
@@ -498,13 +580,21 @@ fn compile_actions(
                 let arguments = compiler.registers(arguments);
                 Build::Add {
                     operator: compiler.operators[operator.0 as usize],
-                    matched: arguments.iter().copied().filter(|&r| is_class(r) && is_matched(r)).collect(),
+                    matched: arguments
+                        .iter()
+                        .copied()
+                        .filter(|&r| is_class(r) && is_matched(r))
+                        .collect(),
                     arguments,
                     class: class.0,
                     home,
                 }
             }
-            Action::Compute { function, arguments, result } => Build::Compute {
+            Action::Compute {
+                function,
+                arguments,
+                result,
+            } => Build::Compute {
                 function: *function,
                 arguments: compiler.registers(arguments),
                 result: result.0,
@@ -542,8 +632,15 @@ impl Step {
     fn condition(&self, graph: &mut EGraph, registers: &mut [u32]) -> bool {
         match self {
             Step::Row(_) => true,
-            Step::Compute { function, arguments, result, bound } => {
-                let Some(value) = compute(graph, *function, arguments, registers) else { return false };
+            Step::Compute {
+                function,
+                arguments,
+                result,
+                bound,
+            } => {
+                let Some(value) = compute(graph, *function, arguments, registers) else {
+                    return false;
+                };
                 let own = &mut registers[*result as usize];
                 if *bound {
                     *own == value

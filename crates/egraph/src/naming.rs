@@ -49,13 +49,20 @@ impl Naming {
                 *at += 1;
             }
         }
-        let mut naming = Naming { ranks: vec![u32::MAX; classes], least: Vec::new(), operator_ranks };
+        let mut naming = Naming {
+            ranks: vec![u32::MAX; classes],
+            least: Vec::new(),
+            operator_ranks,
+        };
         let mut ready: Vec<RowId> = graph.live().filter(|row| missing[row.0 as usize] == 0).collect();
         while !ready.is_empty() {
             // Of each class that is reached at this height, its least row.
             ready.retain(|row| naming.ranks[graph.row_class(row.0) as usize] == u32::MAX);
             ready.sort_unstable_by(|&a, &b| {
-                graph.row_class(a.0).cmp(&graph.row_class(b.0)).then_with(|| naming.compare(graph, a, b))
+                graph
+                    .row_class(a.0)
+                    .cmp(&graph.row_class(b.0))
+                    .then_with(|| naming.compare(graph, a, b))
             });
             ready.dedup_by_key(|row| graph.row_class(row.0));
             ready.sort_unstable_by(|&a, &b| naming.compare(graph, a, b));
@@ -194,7 +201,9 @@ impl Naming {
                         if class_columns >> i & 1 == 1 {
                             u64::from(self.rank(argument))
                         } else {
-                            values.binary_search(&graph.value(argument)).expect("every used value is listed") as u64
+                            values
+                                .binary_search(&graph.value(argument))
+                                .expect("every used value is listed") as u64
                         },
                     );
                 }

@@ -121,8 +121,8 @@ impl<'a> Checker<'a> {
             Sort::Value(_) => true,
         };
         for operator in &query.operators {
-            let sorts = operator.columns.iter().all(named_as_class)
-                && ValueType::from_name(operator.output.sort()).is_none();
+            let sorts =
+                operator.columns.iter().all(named_as_class) && ValueType::from_name(operator.output.sort()).is_none();
             if operator.name.is_empty() || operator.columns.len() > MAX_ARITY || !sorts {
                 return Err(ProgramError::Operator(operator.to_string()));
             }
@@ -130,11 +130,17 @@ impl<'a> Checker<'a> {
         if let Some(variable) = query.variables.iter().find(|variable| !named_as_class(&variable.sort)) {
             return Err(ProgramError::Sorts(variable.name.clone()));
         }
-        Ok(Checker { query, bound: vec![false; query.variables.len()] })
+        Ok(Checker {
+            query,
+            bound: vec![false; query.variables.len()],
+        })
     }
 
     fn operator(&self, index: OperatorIndex) -> Result<&'a Operator, ProgramError> {
-        self.query.operators.get(index.0 as usize).ok_or(ProgramError::Range("operator", index.0))
+        self.query
+            .operators
+            .get(index.0 as usize)
+            .ok_or(ProgramError::Range("operator", index.0))
     }
 
     fn sort_of(&self, variable: Variable) -> Result<&'a Sort, ProgramError> {
@@ -193,7 +199,11 @@ impl<'a> Checker<'a> {
         for (argument, column) in arguments.iter().zip(&operator.columns) {
             fits &= self.has_sort(argument, column)?;
         }
-        if fits { Ok(()) } else { Err(ProgramError::Sorts(operator.to_string())) }
+        if fits {
+            Ok(())
+        } else {
+            Err(ProgramError::Sorts(operator.to_string()))
+        }
     }
 
     fn function(
@@ -207,7 +217,11 @@ impl<'a> Checker<'a> {
         for (argument, sort) in arguments.iter().zip(sorts.iter()) {
             fits &= self.has_sort(argument, &Sort::Value(*sort))?;
         }
-        if fits { Ok(()) } else { Err(ProgramError::Sorts(function.name().to_owned())) }
+        if fits {
+            Ok(())
+        } else {
+            Err(ProgramError::Sorts(function.name().to_owned()))
+        }
     }
 
     fn same_sort(&self, a: &Operand, b: &Operand) -> Result<bool, ProgramError> {
@@ -222,12 +236,20 @@ impl<'a> Checker<'a> {
     fn atoms(&mut self, allow_difference: bool) -> Result<(), ProgramError> {
         for atom in &self.query.atoms {
             match atom {
-                Atom::Row { operator, arguments, class } => {
+                Atom::Row {
+                    operator,
+                    arguments,
+                    class,
+                } => {
                     self.fits(self.operator(*operator)?, arguments, *class)?;
                     arguments.iter().for_each(|argument| self.bind(argument));
                     self.bound[class.0 as usize] = true;
                 }
-                Atom::Primitive { function, arguments, result } => {
+                Atom::Primitive {
+                    function,
+                    arguments,
+                    result,
+                } => {
                     self.function(*function, arguments, result)?;
                     arguments.iter().try_for_each(|argument| self.require(argument))?;
                     self.bind(result);
@@ -263,12 +285,20 @@ impl<'a> Checker<'a> {
 
     fn action(&mut self, action: &Action) -> Result<(), ProgramError> {
         match action {
-            Action::Add { operator, arguments, class } => {
+            Action::Add {
+                operator,
+                arguments,
+                class,
+            } => {
                 self.fits(self.operator(*operator)?, arguments, *class)?;
                 arguments.iter().try_for_each(|argument| self.require(argument))?;
                 self.bind_fresh(*class)
             }
-            Action::Compute { function, arguments, result } => {
+            Action::Compute {
+                function,
+                arguments,
+                result,
+            } => {
                 self.function(*function, arguments, &Operand::Variable(*result))?;
                 arguments.iter().try_for_each(|argument| self.require(argument))?;
                 self.bind_fresh(*result)

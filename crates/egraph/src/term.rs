@@ -36,7 +36,11 @@ pub struct Term<R> {
 impl<R: Copy> Term<R> {
     /// A term without nodes that is one reference.
     pub fn reference(reference: R) -> Term<R> {
-        Term { nodes: Vec::new(), arguments: Vec::new(), root: Argument::Reference(reference) }
+        Term {
+            nodes: Vec::new(),
+            arguments: Vec::new(),
+            root: Argument::Reference(reference),
+        }
     }
 
     /// Appends a node; its arguments must be earlier. It becomes the root.
@@ -67,6 +71,17 @@ impl<R: Copy> Term<R> {
             (operator, arguments)
         })
     }
+}
+
+/// A name that stands for a term in texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The name.
+    pub name: String,
+    /// The sort of its term.
+    pub sort: String,
+    /// The term as it was given, labels in it as they are. None if it cannot be written, or would be longer than [`MAX_TERM_TEXT`].
+    pub term: Option<String>,
 }
 
 /// Why a text is not a term. Positions are byte offsets.
@@ -127,11 +142,18 @@ pub fn parse<R: Copy>(
     label: &dyn Fn(&str) -> Option<(R, String)>,
 ) -> Result<(Term<R>, String), TermError> {
     let bytes = text.as_bytes();
-    let mut term = Term { nodes: Vec::new(), arguments: Vec::new(), root: Argument::Node(0) };
+    let mut term = Term {
+        nodes: Vec::new(),
+        arguments: Vec::new(),
+        root: Argument::Node(0),
+    };
     let mut stack: Vec<Open> = Vec::new();
     let mut values: Vec<Parsed<R>> = Vec::new();
     let mut at = 0;
-    let malformed = |at, what: &str| TermError::Malformed { at, what: what.to_owned() };
+    let malformed = |at, what: &str| TermError::Malformed {
+        at,
+        what: what.to_owned(),
+    };
     loop {
         while at < bytes.len() && bytes[at].is_ascii_whitespace() {
             at += 1;
@@ -144,16 +166,21 @@ pub fn parse<R: Copy>(
         }
         match bytes[at] {
             b'(' => {
-                stack.push(Open { at, children: values.len() });
+                stack.push(Open {
+                    at,
+                    children: values.len(),
+                });
                 at += 1;
             }
             b')' => {
                 let open = stack.pop().ok_or_else(|| malformed(at, "`)` without `(`"))?;
                 let mut children = values.split_off(open.children).into_iter();
                 let value = match children.next() {
-                    Some(Parsed::Atom { at, text, quoted: false }) => {
-                        close(graph, &mut term, at, &text, children.collect(), label)?
-                    }
+                    Some(Parsed::Atom {
+                        at,
+                        text,
+                        quoted: false,
+                    }) => close(graph, &mut term, at, &text, children.collect(), label)?,
                     Some(_) => return Err(malformed(open.at, "a term begins with an operator's name")),
                     None => return Err(malformed(open.at, "`()` is not a term")),
                 };
@@ -165,13 +192,17 @@ pub fn parse<R: Copy>(
                 at += 1;
                 let mut content = String::new();
                 loop {
-                    let Some(c) = text[at..].chars().next() else { return Err(malformed(start, "unclosed string")) };
+                    let Some(c) = text[at..].chars().next() else {
+                        return Err(malformed(start, "unclosed string"));
+                    };
                     at += c.len_utf8();
                     match c {
                         '"' => break,
                         '\\' => {
-                            let escaped =
-                                text[at..].chars().next().ok_or_else(|| malformed(start, "unclosed string"))?;
+                            let escaped = text[at..]
+                                .chars()
+                                .next()
+                                .ok_or_else(|| malformed(start, "unclosed string"))?;
                             at += escaped.len_utf8();
                             content.push(match escaped {
                                 'n' => '\n',
@@ -183,14 +214,22 @@ pub fn parse<R: Copy>(
                         c => content.push(c),
                     }
                 }
-                values.push(Parsed::Atom { at: start, text: content, quoted: true });
+                values.push(Parsed::Atom {
+                    at: start,
+                    text: content,
+                    quoted: true,
+                });
             }
             _ => {
                 let start = at;
                 while at < bytes.len() && !bytes[at].is_ascii_whitespace() && !matches!(bytes[at], b'(' | b')' | b'"') {
                     at += 1;
                 }
-                values.push(Parsed::Atom { at: start, text: text[start..at].to_owned(), quoted: false });
+                values.push(Parsed::Atom {
+                    at: start,
+                    text: text[start..at].to_owned(),
+                    quoted: false,
+                });
             }
         }
         if term.nodes.len() > MAX_TERM_NODES {
@@ -200,12 +239,21 @@ pub fn parse<R: Copy>(
     if let Some(open) = stack.last() {
         return Err(malformed(open.at, "unclosed `(`"));
     }
-    let value = values.pop().ok_or_else(|| malformed(0, "an empty text is not a term"))?;
+    let value = values
+        .pop()
+        .ok_or_else(|| malformed(0, "an empty text is not a term"))?;
     let (root, sort) = match value {
         Parsed::Done(root, sort) => (root, sort),
-        Parsed::Atom { at, text, quoted: false } => leaf(graph, &mut term, at, &text, None, label)?,
+        Parsed::Atom {
+            at,
+            text,
+            quoted: false,
+        } => leaf(graph, &mut term, at, &text, None, label)?,
         Parsed::Atom { at, .. } | Parsed::Rational(at, _) => {
-            return Err(TermError::Mismatch { at, what: "a primitive value alone is not a term".to_owned() });
+            return Err(TermError::Mismatch {
+                at,
+                what: "a primitive value alone is not a term".to_owned(),
+            });
         }
     };
     term.root = root;
@@ -230,7 +278,11 @@ fn leaf<R: Copy>(
     let id = graph
         .operators_named(name, Some(0))
         .find(|&id| fits(graph.operator(id).output.sort()))
-        .ok_or_else(|| TermError::Unknown { at, name: name.to_owned(), arity: 0 })?;
+        .ok_or_else(|| TermError::Unknown {
+            at,
+            name: name.to_owned(),
+            arity: 0,
+        })?;
     let position = term.push(id, []);
     Ok((Argument::Node(position), graph.operator(id).output.sort().to_owned()))
 }
@@ -245,16 +297,28 @@ fn close<R: Copy>(
 ) -> Result<Parsed<R>, TermError> {
     let candidates: Vec<OperatorId> = graph.operators_named(name, Some(children.len())).collect();
     let fits = |id: &&OperatorId| {
-        graph.operator(**id).columns.iter().zip(&children).all(|(column, child)| match (column, child) {
-            (Sort::Class(sort), Parsed::Done(_, own)) => sort == own,
-            (Sort::Class(sort), Parsed::Atom { text, quoted: false, .. }) => {
-                label(text).is_some_and(|(_, own)| own == *sort)
-                    || graph.operators_named(text, Some(0)).any(|id| graph.operator(id).output.sort() == sort)
-            }
-            (Sort::Value(sort), Parsed::Atom { text, quoted, .. }) => literal(*sort, text, *quoted).is_some(),
-            (Sort::Value(ValueType::Rational), Parsed::Rational(..)) => true,
-            _ => false,
-        })
+        graph
+            .operator(**id)
+            .columns
+            .iter()
+            .zip(&children)
+            .all(|(column, child)| match (column, child) {
+                (Sort::Class(sort), Parsed::Done(_, own)) => sort == own,
+                (
+                    Sort::Class(sort),
+                    Parsed::Atom {
+                        text, quoted: false, ..
+                    },
+                ) => {
+                    label(text).is_some_and(|(_, own)| own == *sort)
+                        || graph
+                            .operators_named(text, Some(0))
+                            .any(|id| graph.operator(id).output.sort() == sort)
+                }
+                (Sort::Value(sort), Parsed::Atom { text, quoted, .. }) => literal(*sort, text, *quoted).is_some(),
+                (Sort::Value(ValueType::Rational), Parsed::Rational(..)) => true,
+                _ => false,
+            })
     };
     let Some(&id) = candidates.iter().find(fits) else {
         if let (true, "rational", [Parsed::Atom { text: a, .. }, Parsed::Atom { text: b, .. }]) =
@@ -265,8 +329,15 @@ fn close<R: Copy>(
             return Ok(Parsed::Rational(at, value));
         }
         return Err(match candidates.first() {
-            None => TermError::Unknown { at, name: name.to_owned(), arity: children.len() },
-            Some(&id) => TermError::Mismatch { at, what: format!("the arguments do not fit {}", graph.operator(id)) },
+            None => TermError::Unknown {
+                at,
+                name: name.to_owned(),
+                arity: children.len(),
+            },
+            Some(&id) => TermError::Mismatch {
+                at,
+                what: format!("the arguments do not fit {}", graph.operator(id)),
+            },
         });
     };
     let operator = graph.operator(id).clone();
@@ -286,7 +357,10 @@ fn close<R: Copy>(
         });
     }
     let position = term.push(id, arguments);
-    Ok(Parsed::Done(Argument::Node(position), operator.output.sort().to_owned()))
+    Ok(Parsed::Done(
+        Argument::Node(position),
+        operator.output.sort().to_owned(),
+    ))
 }
 
 /// Reads an atom as a value of a primitive sort.

@@ -24,8 +24,14 @@ pub enum ValueType {
 
 impl ValueType {
     /// All primitive sorts.
-    pub const ALL: [ValueType; 6] =
-        [ValueType::Unit, ValueType::Bool, ValueType::I64, ValueType::F64, ValueType::Rational, ValueType::String];
+    pub const ALL: [ValueType; 6] = [
+        ValueType::Unit,
+        ValueType::Bool,
+        ValueType::I64,
+        ValueType::F64,
+        ValueType::Rational,
+        ValueType::String,
+    ];
 
     /// The sort's name in the language.
     pub fn name(self) -> &'static str {
@@ -59,7 +65,11 @@ impl Float {
 
 impl From<f64> for Float {
     fn from(value: f64) -> Float {
-        Float(if value.is_nan() { 0x7ff8_0000_0000_0000 } else { value.to_bits() })
+        Float(if value.is_nan() {
+            0x7ff8_0000_0000_0000
+        } else {
+            value.to_bits()
+        })
     }
 }
 

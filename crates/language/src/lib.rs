@@ -43,7 +43,9 @@ mod statement;
 
 pub use command::{CommandKind, MAX_SCHEDULE_DEPTH, RunSpec, Schedule};
 pub use diagnostic::{Diagnostic, Lines};
-pub use program::{Command, MAX_INCLUDE_DEPTH, MAX_SCOPES, Program, ProgramErrors, SourceFile, read_program};
+pub use program::{
+    Command, Format, MAX_INCLUDE_DEPTH, MAX_SCOPES, Program, ProgramErrors, SourceFile, read_program, read_programs,
+};
 pub use rewrite::CompiledRule;
 pub use rules_file::{RulesFile, read_rules};
 pub use sexp_file::read_sexp;

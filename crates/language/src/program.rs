@@ -88,11 +88,42 @@ impl fmt::Display for ProgramErrors {
     }
 }
 
+/// What a file is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Commands, in egglog's syntax.
+    Commands,
+    /// A rule a line.
+    Rules,
+    /// Untyped terms.
+    Terms,
+}
+
+impl Format {
+    /// What the name of a file says: `.rules`, `.sexp`, or anything else for commands.
+    pub fn of_path(path: &Path) -> Format {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        match extension.map(str::to_ascii_lowercase).as_deref() {
+            Some("rules") => Format::Rules,
+            Some("sexp") => Format::Terms,
+            _ => Format::Commands,
+        }
+    }
+}
+
 /// Reads a program, all that it includes, and checks everything in the order in which it will run, so that every error in it is found before
 /// anything runs. A file whose name ends in `.rules` or `.sexp` is read as such. `load` reads the files to include.
 pub fn read_program(
     path: &Path,
     text: String,
+    load: &mut dyn FnMut(&Path) -> std::io::Result<String>,
+) -> Result<Program, ProgramErrors> {
+    read_programs([(path.to_owned(), text, Format::of_path(path))], load)
+}
+
+/// Reads several files as one program, in order. See [`read_program`].
+pub fn read_programs(
+    files: impl IntoIterator<Item = (PathBuf, String, Format)>,
     load: &mut dyn FnMut(&Path) -> std::io::Result<String>,
 ) -> Result<Program, ProgramErrors> {
     let mut reader = ProgramReader {
@@ -101,10 +132,13 @@ pub fn read_program(
         program: Program::default(),
         errors: Vec::new(),
         load,
-        open: vec![normal(path)],
+        open: Vec::new(),
         scopes: 0,
     };
-    reader.file(path.to_owned(), text);
+    for (path, text, format) in files {
+        reader.open = vec![normal(&path)];
+        reader.file(path, text, format);
+    }
     let ProgramReader {
         program, mut errors, ..
     } = reader;
@@ -143,18 +177,14 @@ impl ProgramReader<'_> {
     }
 
     /// Recursion is as deep as files include each other, which is bounded.
-    fn file(&mut self, path: PathBuf, text: String) {
+    fn file(&mut self, path: PathBuf, text: String, format: Format) {
         let file = self.program.files.len();
-        let extension = path
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .map(str::to_ascii_lowercase);
         self.program.files.push(SourceFile {
             path: path.clone(),
             text: text.clone(),
         });
-        match extension.as_deref() {
-            Some("rules") => {
+        match format {
+            Format::Rules => {
                 let forms = match read_rules(&text, false) {
                     Ok(read) => {
                         self.report(file, read.warnings);
@@ -164,11 +194,11 @@ impl ProgramReader<'_> {
                 };
                 self.lines(file, &text, forms);
             }
-            Some("sexp") => match read_sexp(&text) {
+            Format::Terms => match read_sexp(&text) {
                 Ok(forms) => self.lines(file, &text, forms),
                 Err(errors) => self.report(file, errors),
             },
-            _ => match Forms::read(&text) {
+            Format::Commands => match Forms::read(&text) {
                 Ok(forms) => self.commands(file, &path, &forms),
                 Err(errors) => self.report(file, in_order(errors)),
             },
@@ -250,7 +280,8 @@ impl ProgramReader<'_> {
         match (self.load)(&target) {
             Ok(text) => {
                 self.open.push(own);
-                self.file(target, text);
+                let format = Format::of_path(&target);
+                self.file(target, text, format);
                 self.open.pop();
             }
             Err(error) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use eqmesh_egraph::operator::{Operator, Sort, UNTYPED};
 use eqmesh_egraph::rule::Query;
+use eqmesh_egraph::term;
 use eqmesh_egraph::value::ValueType;
 
 use crate::diagnostic::Diagnostic;
@@ -111,7 +112,7 @@ impl Declared {
 #[derive(Clone, Debug)]
 pub(crate) struct Label {
     pub(crate) sort: SortId,
-    /// Its term's canonical text, if the label was bound here.
+    /// Its term's canonical text, if it is known.
     pub(crate) text: Option<Arc<str>>,
 }
 
@@ -143,9 +144,9 @@ impl Signature {
         Signature::default()
     }
 
-    /// Takes in operators that were declared elsewhere, and labels (name and sort) that were bound there. What is known already stays as
-    /// it is. The terms of such labels are not known, so that they can stand in terms but not in patterns. O(n log n).
-    pub fn learn(&mut self, operators: &[Operator], labels: &[(String, String)]) {
+    /// Takes in operators and rulesets that were declared elsewhere, and labels that were bound there. What is known already stays as it is. A label
+    /// whose term is not known can stand in terms but not in patterns. O(n log n).
+    pub fn learn(&mut self, operators: &[Operator], labels: &[term::Label], rulesets: &[String]) {
         for operator in operators {
             let known = self.named(&operator.name).any(|(_, own)| own.operator.same(operator));
             if !known {
@@ -162,9 +163,13 @@ impl Signature {
                 });
             }
         }
-        for (label, sort) in labels {
-            let sort = self.learn_sort(sort);
-            self.labels.insert(label, Label { sort, text: None });
+        for label in labels {
+            let sort = self.learn_sort(&label.sort);
+            let text = label.term.as_deref().map(Arc::from);
+            self.labels.insert(&label.name, Label { sort, text });
+        }
+        for ruleset in rulesets {
+            self.rulesets.insert(ruleset, ());
         }
     }
 
@@ -198,6 +203,11 @@ impl Signature {
             self.rollback(mark);
         }
         mark.is_some()
+    }
+
+    /// Closes the innermost scope and keeps what it declared. False if there is none. O(1).
+    pub fn keep(&mut self) -> bool {
+        self.scopes.pop().is_some()
     }
 
     pub(crate) fn mark(&self) -> Mark {

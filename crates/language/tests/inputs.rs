@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use eqmesh_egraph::program::{decode_query, decode_rule, encode_query, encode_rule};
+use eqmesh_egraph::term::Label;
 use eqmesh_language::reader::Forms;
 use eqmesh_language::{Signature, Statement, read_program, read_rules, read_sexp};
 use proptest::prelude::*;
@@ -284,9 +285,19 @@ fn what_was_learned_elsewhere_can_be_used() {
         .flatten()
         .collect();
     let mut away = Signature::new();
+    let label = |name: &str, term: Option<&str>| Label {
+        name: name.to_owned(),
+        sort: "M".to_owned(),
+        term: term.map(str::to_owned),
+    };
     for _ in 0..2 {
-        away.learn(&operators, &[("one".to_owned(), "M".to_owned())]);
+        away.learn(
+            &operators,
+            &[label("one", None), label("two", Some("(Add (N 1) (N 1))"))],
+            &[],
+        );
     }
+    assert!(away.compile_query("(= two (Add a a))").is_ok());
     assert_eq!(
         away.resolve("(Add one (N (+ 1 1)))"),
         Ok(("(Add one (N 2))".to_owned(), "M".to_owned()))

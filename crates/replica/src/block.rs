@@ -4,7 +4,10 @@
 
 use eqmesh_egraph::color::Color;
 use eqmesh_egraph::operator::{Operator, Output, Sort};
+use std::collections::BTreeMap;
+
 use eqmesh_egraph::rule::MAX_ARITY;
+use eqmesh_egraph::term::MAX_TERM_TEXT;
 use eqmesh_egraph::value::Value;
 
 use crate::fault::Fault;
@@ -43,11 +46,20 @@ pub(crate) enum Segment {
     /// One rule: its program.
     Rule(Vec<u8>),
     /// One term.
-    Term { label: Option<String>, color: Color, body: Body },
+    Term {
+        label: Option<String>,
+        color: Color,
+        body: Body,
+    },
     /// One equality that the user asserted.
     Equal { left: Body, right: Body },
     /// Applications of one rule. `nodes` has `width` references for each: positions in the order of all nodes that the block's base names.
-    Apply { rule: Dot, width: u32, count: u32, nodes: Vec<u32> },
+    Apply {
+        rule: Dot,
+        width: u32,
+        count: u32,
+        nodes: Vec<u32>,
+    },
     /// One certificate: for each agent the facts up to this sequence.
     Certify(Vec<Dot>),
 }
@@ -171,6 +183,46 @@ impl<'a> Reader<'a> {
 }
 
 impl Body {
+    /// The term as text, its references by the labels that stand for them. None if one has no label, or the text would be too long.
+    pub(crate) fn text(&self, operators: &[Operator], labels: &BTreeMap<Name, &str>) -> Option<String> {
+        let Some(root) = self.nodes.len().checked_sub(1) else {
+            return labels.get(&self.reference?).map(|label| (*label).to_owned());
+        };
+        let mut text = String::new();
+        let mut stack = vec![(root, 0usize)];
+        while let Some((node, from)) = stack.pop() {
+            if text.len() > MAX_TERM_TEXT {
+                return None;
+            }
+            let (operator, arguments) = &self.nodes[node];
+            let operator = &operators[*operator as usize];
+            if arguments.is_empty() && operator.is_untyped() {
+                text.push_str(&operator.name);
+                continue;
+            }
+            if from == 0 {
+                text.push('(');
+                text.push_str(&operator.name);
+            }
+            let mut below = None;
+            let mut column = from;
+            while below.is_none() && column < arguments.len() {
+                text.push(' ');
+                match &arguments[column] {
+                    BodyArgument::Node(position) => below = Some(*position as usize),
+                    BodyArgument::Name(name) => text.push_str(labels.get(name)?),
+                    BodyArgument::Value(value) => text.push_str(&value.to_string()),
+                }
+                column += 1;
+            }
+            match below {
+                Some(below) => stack.extend([(node, column), (below, 0)]),
+                None => text.push(')'),
+            }
+        }
+        Some(text)
+    }
+
     fn put(&self, bytes: &mut Vec<u8>) {
         put(bytes, self.nodes.len() as u64);
         for (operator, arguments) in &self.nodes {
@@ -188,7 +240,10 @@ impl Body {
                     }
                     BodyArgument::Value(value) => {
                         bytes.push(2);
-                        put_bytes(bytes, &postcard::to_allocvec(value).expect("values serialise into memory"));
+                        put_bytes(
+                            bytes,
+                            &postcard::to_allocvec(value).expect("values serialise into memory"),
+                        );
                     }
                 }
             }
@@ -212,7 +267,10 @@ impl Body {
             for column in columns {
                 let argument = match reader.byte()? {
                     0 => BodyArgument::Node(reader.small()?),
-                    1 => BodyArgument::Name(Name { agent: AgentId(reader.small()?), ordinal: reader.small()? }),
+                    1 => BodyArgument::Name(Name {
+                        agent: AgentId(reader.small()?),
+                        ordinal: reader.small()?,
+                    }),
                     2 => BodyArgument::Value(
                         postcard::from_bytes(reader.slice()?).map_err(|_| malformed("a value cannot be read"))?,
                     ),
@@ -232,7 +290,10 @@ impl Body {
             nodes.push((operator, arguments));
         }
         let reference = if nodes.is_empty() {
-            Some(Name { agent: AgentId(reader.small()?), ordinal: reader.small()? })
+            Some(Name {
+                agent: AgentId(reader.small()?),
+                ordinal: reader.small()?,
+            })
         } else {
             None
         };
@@ -287,7 +348,12 @@ impl Block {
                     left.put(&mut bytes);
                     right.put(&mut bytes);
                 }
-                Segment::Apply { rule, width, count, nodes } => {
+                Segment::Apply {
+                    rule,
+                    width,
+                    count,
+                    nodes,
+                } => {
                     bytes.push(3);
                     put(&mut bytes, u64::from(rule.agent.0));
                     put(&mut bytes, rule.sequence);
@@ -330,7 +396,10 @@ impl Block {
         if blake3::hash(content).as_bytes()[..CHECKSUM] != *checksum {
             return Err(malformed("the checksum does not fit"));
         }
-        let mut reader = Reader { bytes: content, at: MAGIC.len() };
+        let mut reader = Reader {
+            bytes: content,
+            at: MAGIC.len(),
+        };
         let origin = AgentId(reader.small()?);
         let first = reader.varint()?;
         let height = reader.small()?;
@@ -349,7 +418,14 @@ impl Block {
         if reader.at != content.len() {
             return Err(malformed("bytes follow its end"));
         }
-        let block = Block { origin, first, height, base, operators, segments };
+        let block = Block {
+            origin,
+            first,
+            height,
+            base,
+            operators,
+            segments,
+        };
         if block.first.checked_add(block.facts()).is_none() {
             return Err(malformed("its sequences are too large"));
         }
@@ -370,7 +446,12 @@ fn read_operator(reader: &mut Reader<'_>) -> Result<Operator, Fault> {
     let Sort::Class(sort) = Sort::from_name(&reader.string()?) else {
         return Err(malformed("an operator's result is primitive"));
     };
-    Ok(Operator { name, columns, output: Output::Class(sort), cost: reader.varint()? })
+    Ok(Operator {
+        name,
+        columns,
+        output: Output::Class(sort),
+        cost: reader.varint()?,
+    })
 }
 
 fn read_segment(reader: &mut Reader<'_>, operators: &[Operator]) -> Result<Segment, Fault> {
@@ -378,16 +459,28 @@ fn read_segment(reader: &mut Reader<'_>, operators: &[Operator]) -> Result<Segme
         0 => Segment::Rule(reader.slice()?.to_vec()),
         1 => {
             let flags = reader.byte()?;
-            let color = [Color::Green, Color::Blue, Color::Red].into_iter().find(|color| *color as u8 == flags & 3);
+            let color = [Color::Green, Color::Blue, Color::Red]
+                .into_iter()
+                .find(|color| *color as u8 == flags & 3);
             let Some(color) = color.filter(|_| flags < 8) else {
                 return Err(malformed("a term has no known color"));
             };
             let label = if flags & 4 == 4 { Some(reader.string()?) } else { None };
-            Segment::Term { label, color, body: Body::read(reader, operators)? }
+            Segment::Term {
+                label,
+                color,
+                body: Body::read(reader, operators)?,
+            }
         }
-        2 => Segment::Equal { left: Body::read(reader, operators)?, right: Body::read(reader, operators)? },
+        2 => Segment::Equal {
+            left: Body::read(reader, operators)?,
+            right: Body::read(reader, operators)?,
+        },
         3 => {
-            let rule = Dot { agent: AgentId(reader.small()?), sequence: reader.varint()? };
+            let rule = Dot {
+                agent: AgentId(reader.small()?),
+                sequence: reader.varint()?,
+            };
             let (width, count) = (reader.small()?, reader.small()?);
             let total = u64::from(width) * u64::from(count);
             if width == 0 && count != 1 || count == 0 || total > (reader.bytes.len() - reader.at) as u64 {
@@ -400,11 +493,15 @@ fn read_segment(reader: &mut Reader<'_>, operators: &[Operator]) -> Result<Segme
                     previous = previous
                         .checked_add(unzigzag(reader.varint()?))
                         .ok_or_else(|| malformed("a reference is too large"))?;
-                    chunk[column] =
-                        u32::try_from(previous).map_err(|_| malformed("a reference is out of range"))?;
+                    chunk[column] = u32::try_from(previous).map_err(|_| malformed("a reference is out of range"))?;
                 }
             }
-            Segment::Apply { rule, width: width as u32, count, nodes }
+            Segment::Apply {
+                rule,
+                width: width as u32,
+                count,
+                nodes,
+            }
         }
         4 => Segment::Certify(reader.vector()?.iter().collect()),
         _ => return Err(malformed("a segment is of no known kind")),

@@ -27,6 +27,8 @@ pub(crate) struct Log {
     pub(crate) chain: [u8; 32],
     /// Facts up to this sequence are certified.
     pub(crate) certified: u64,
+    /// The last sequence of the last block that holds other facts than certificates.
+    pub(crate) claims: u64,
 }
 
 impl Log {
@@ -41,6 +43,15 @@ impl Log {
         count.checked_sub(1).map_or(0, |at| self.entries[at].height)
     }
 
+    /// Which block holds this fact.
+    pub(crate) fn entry_of(&self, sequence: u64) -> Option<usize> {
+        let at = self.entries.partition_point(|entry| entry.last < sequence);
+        self.entries
+            .get(at)
+            .is_some_and(|entry| entry.first <= sequence)
+            .then_some(at)
+    }
+
     /// Whether a block ends with this sequence.
     pub(crate) fn ends_at(&self, sequence: u64) -> bool {
         self.entries.binary_search_by_key(&sequence, |entry| entry.last).is_ok()
@@ -49,7 +60,9 @@ impl Log {
     /// The ordinal of the first node named after this sequence, which must be a block's end.
     pub(crate) fn ordinal_after(&self, sequence: u64) -> u32 {
         let count = self.entries.partition_point(|entry| entry.last <= sequence);
-        self.entries.get(count).map_or(self.rows.len() as u32, |entry| entry.first_ordinal)
+        self.entries
+            .get(count)
+            .map_or(self.rows.len() as u32, |entry| entry.first_ordinal)
     }
 }
 
@@ -70,8 +83,16 @@ impl Frame {
         let mut blocks: Vec<(u32, AgentId, u32, u32)> = Vec::new();
         for Dot { agent, sequence } in base.iter() {
             let Some(log) = logs.get(&agent) else { continue };
-            for (i, entry) in log.entries.iter().take_while(|entry| entry.last <= sequence).enumerate() {
-                let end = log.entries.get(i + 1).map_or(log.rows.len() as u32, |next| next.first_ordinal);
+            for (i, entry) in log
+                .entries
+                .iter()
+                .take_while(|entry| entry.last <= sequence)
+                .enumerate()
+            {
+                let end = log
+                    .entries
+                    .get(i + 1)
+                    .map_or(log.rows.len() as u32, |next| next.first_ordinal);
                 blocks.push((entry.height, agent, entry.first_ordinal, end - entry.first_ordinal));
             }
         }
@@ -81,8 +102,18 @@ impl Frame {
             if count == 0 {
                 continue;
             }
-            frame.starts.push((frame.total, Name { agent, ordinal: first_ordinal }));
-            frame.by_agent.entry(agent).or_default().push((first_ordinal, frame.total));
+            frame.starts.push((
+                frame.total,
+                Name {
+                    agent,
+                    ordinal: first_ordinal,
+                },
+            ));
+            frame
+                .by_agent
+                .entry(agent)
+                .or_default()
+                .push((first_ordinal, frame.total));
             frame.total += count;
         }
         frame
@@ -102,6 +133,9 @@ impl Frame {
         }
         let at = self.starts.partition_point(|&(start, _)| start <= number) - 1;
         let (start, first) = self.starts[at];
-        Some(Name { agent: first.agent, ordinal: first.ordinal + (number - start) })
+        Some(Name {
+            agent: first.agent,
+            ordinal: first.ordinal + (number - start),
+        })
     }
 }

@@ -13,7 +13,7 @@ use eqmesh_egraph::naming::Naming;
 use eqmesh_egraph::operator::{Operator, Sort};
 use eqmesh_egraph::program;
 use eqmesh_egraph::rule::{MAX_ARITY, Rule};
-use eqmesh_egraph::term::{self, Argument, Term};
+use eqmesh_egraph::term::{self, Argument, Label, Term};
 use eqmesh_egraph::value::ValueType;
 
 use crate::block::{Block, Body, BodyArgument, Segment};
@@ -120,6 +120,10 @@ struct Draft {
     operator_ids: BTreeMap<OperatorId, u32>,
     segments: Vec<Segment>,
     facts: u64,
+    /// How many nodes own facts had named before it.
+    nodes_before: u32,
+    /// What its facts bind.
+    labels: Vec<String>,
 }
 
 /// One replica. See the crate's documentation.
@@ -204,18 +208,60 @@ impl Replica {
         self.graph.operators().map(|(_, operator)| operator.clone()).collect()
     }
 
-    /// All labels with their sorts, in order.
-    pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.labels.iter().map(|(label, (_, _, sort))| (label.as_str(), sort.as_str()))
+    /// All labels of settled facts, in order. Reads the blocks that bind them: O(their bytes).
+    pub fn labels(&self) -> Vec<Label> {
+        let named: BTreeMap<Name, &str> = self
+            .labels
+            .iter()
+            .map(|(label, (_, name, _))| (*name, label.as_str()))
+            .collect();
+        let mut terms: BTreeMap<&str, Option<String>> = BTreeMap::new();
+        let mut by_block: BTreeMap<(AgentId, usize), Vec<&str>> = BTreeMap::new();
+        for (label, (dot, _, _)) in &self.labels {
+            if let Some(at) = self.logs.get(&dot.agent).and_then(|log| log.entry_of(dot.sequence)) {
+                by_block.entry((dot.agent, at)).or_default().push(label);
+            }
+        }
+        for ((agent, at), wanted) in by_block {
+            let entry = &self.logs[&agent].entries[at];
+            let Ok(block) = Block::decode(&entry.bytes) else {
+                continue;
+            };
+            let mut sequence = entry.first - 1;
+            for segment in &block.segments {
+                sequence += segment.facts();
+                if let Segment::Term {
+                    label: Some(label),
+                    body,
+                    ..
+                } = segment
+                    && let Some(wanted) = wanted.iter().find(|wanted| **wanted == label.as_str())
+                    && self.labels[label].0.sequence == sequence
+                {
+                    terms.insert(wanted, body.text(&block.operators, &named));
+                }
+            }
+        }
+        let label = |(name, (_, _, sort)): (&String, &(Dot, Name, String))| Label {
+            name: name.clone(),
+            sort: sort.clone(),
+            term: terms.get(name.as_str()).cloned().flatten(),
+        };
+        self.labels.iter().map(label).collect()
     }
 
     fn draft(&mut self) -> &mut Draft {
-        let (logs, graph_facts, height) = (&self.logs, self.own_facts, self.own_height);
+        let (logs, graph_facts, height, nodes_before) = (&self.logs, self.own_facts, self.own_height, self.own_nodes);
         let undeclared = &mut self.undeclared;
         let graph = &self.graph;
         self.draft.get_or_insert_with(|| {
             let base = version(logs);
-            let above = logs.values().map(|log| log.height(u64::MAX)).max().unwrap_or(0).max(height);
+            let above = logs
+                .values()
+                .map(|log| log.height(u64::MAX))
+                .max()
+                .unwrap_or(0)
+                .max(height);
             let mut draft = Draft {
                 base,
                 height: above + 1,
@@ -224,6 +270,8 @@ impl Replica {
                 operator_ids: BTreeMap::new(),
                 segments: Vec::new(),
                 facts: 0,
+                nodes_before,
+                labels: Vec::new(),
             };
             for operator in undeclared.drain(..) {
                 if let Some(id) = graph.operator_id(&operator) {
@@ -251,7 +299,10 @@ impl Replica {
         draft.facts += facts;
         self.own_facts += facts;
         self.own_nodes += nodes;
-        Dot { agent: self.options.agent, sequence: self.own_facts }
+        Dot {
+            agent: self.options.agent,
+            sequence: self.own_facts,
+        }
     }
 
     /// Makes a `rule` fact.
@@ -324,9 +375,17 @@ impl Replica {
         let root = self.body_root(self.own_nodes, &body);
         if let Some(label) = label {
             self.draft_labels.insert(label.to_owned(), (root, sort));
+            self.draft().labels.push(label.to_owned());
         }
         let nodes = body.nodes.len() as u32;
-        Ok(self.draft_segment(Segment::Term { label: label.map(str::to_owned), color, body }, nodes))
+        Ok(self.draft_segment(
+            Segment::Term {
+                label: label.map(str::to_owned),
+                color,
+                body,
+            },
+            nodes,
+        ))
     }
 
     /// A term of one color stands over its own nodes by that color, and over references by their classes' witnesses.
@@ -366,22 +425,25 @@ impl Replica {
             .get(&name.agent)
             .and_then(|log| log.rows.get(name.ordinal as usize))
             .map(|&row| self.graph.resolve(row))
-            .ok_or_else(|| {
-                Fault::Absent(format!("no node {} of agent {} is here", name.ordinal, name.agent.0))
-            })
+            .ok_or_else(|| Fault::Absent(format!("no node {} of agent {} is here", name.ordinal, name.agent.0)))
     }
 
     /// Makes a `term` fact of one node over settled nodes.
     pub fn add_node(&mut self, operator: &Operator, children: &[Name], color: Color) -> Result<Name, Fault> {
         let classes = operator.columns.iter().all(Sort::is_class);
         if !classes || operator.columns.len() != children.len() {
-            return Err(Fault::Mismatch(format!("`{operator}` does not take {} e-classes", children.len())));
+            return Err(Fault::Mismatch(format!(
+                "`{operator}` does not take {} e-classes",
+                children.len()
+            )));
         }
         for (&child, column) in children.iter().zip(&operator.columns) {
             let row = self.row(child)?;
             let sort = self.graph.operator(self.graph.operator_of(row)).output.sort();
             if sort != column.name() {
-                return Err(Fault::Mismatch(format!("`{operator}` does not take an argument of sort {sort}")));
+                return Err(Fault::Mismatch(format!(
+                    "`{operator}` does not take an argument of sort {sort}"
+                )));
             }
             self.verify_child(&operator.name, color, child)?;
         }
@@ -389,9 +451,22 @@ impl Replica {
         let id = self.graph.declare(operator);
         let operator = self.draft_operator(id);
         let arguments = children.iter().map(|&child| BodyArgument::Name(child)).collect();
-        let name = Name { agent: self.options.agent, ordinal: self.own_nodes };
-        let body = Body { nodes: vec![(operator, arguments)], reference: None };
-        self.draft_segment(Segment::Term { label: None, color, body }, 1);
+        let name = Name {
+            agent: self.options.agent,
+            ordinal: self.own_nodes,
+        };
+        let body = Body {
+            nodes: vec![(operator, arguments)],
+            reference: None,
+        };
+        self.draft_segment(
+            Segment::Term {
+                label: None,
+                color,
+                body,
+            },
+            1,
+        );
         Ok(name)
     }
 
@@ -438,7 +513,10 @@ impl Replica {
     /// match is passed over by all; and each call searches the whole share, so a change of ownership loses none.
     pub fn derive(&mut self, rules: &[Dot], share: Share, budget: Budget) -> Result<StepReport, Fault> {
         if share.count == 0 || share.index >= share.count {
-            return Err(Fault::Malformed(format!("there is no part {} of {}", share.index, share.count)));
+            return Err(Fault::Malformed(format!(
+                "there is no part {} of {}",
+                share.index, share.count
+            )));
         }
         if let Some(unknown) = rules.iter().find(|rule| !self.rules.contains_key(rule)) {
             return Err(Fault::Unknown(format!(
@@ -449,7 +527,10 @@ impl Replica {
         self.ensure_index();
         let frame = Frame::of(&self.logs, &version(&self.logs));
         let index = self.index.take().expect("ensured");
-        let mut report = StepReport { saturated: true, ..StepReport::default() };
+        let mut report = StepReport {
+            saturated: true,
+            ..StepReport::default()
+        };
         let mut nodes_left = budget.nodes;
         let mut segments = Vec::new();
         for dot in rules {
@@ -488,7 +569,15 @@ impl Replica {
             );
             if count > 0 {
                 let named = matcher.additions() as u32 * count;
-                segments.push((Segment::Apply { rule: *dot, width: matcher.slots() as u32, count, nodes }, named));
+                segments.push((
+                    Segment::Apply {
+                        rule: *dot,
+                        width: matcher.slots() as u32,
+                        count,
+                        nodes,
+                    },
+                    named,
+                ));
             }
             if ended.is_break() {
                 report.exhausted = true;
@@ -504,19 +593,35 @@ impl Replica {
         Ok(report)
     }
 
-    /// Makes a `certify` fact for all settled and uncertified facts of these agents. None if there are none.
+    /// Makes a `certify` fact for all settled and uncertified facts of these agents. None if there are none: certificates alone need no
+    /// certificate, or there would be no end to them.
     pub fn certify(&mut self, agents: &[AgentId]) -> Option<Dot> {
         let dots: BTreeSet<Dot> = agents
             .iter()
             .filter_map(|agent| {
                 let log = self.logs.get(agent)?;
-                (log.last() > log.certified).then_some(Dot { agent: *agent, sequence: log.last() })
+                (log.claims > log.certified).then_some(Dot {
+                    agent: *agent,
+                    sequence: log.last(),
+                })
             })
             .collect();
         if dots.is_empty() {
             return None;
         }
         Some(self.draft_segment(Segment::Certify(dots.into_iter().collect()), 0))
+    }
+
+    /// Forgets the facts made since the last [`Replica::seal`]. Operators that were declared stay known.
+    pub fn discard(&mut self) {
+        if let Some(draft) = self.draft.take() {
+            self.own_facts = draft.first - 1;
+            self.own_nodes = draft.nodes_before;
+            self.undeclared = draft.operators;
+            for label in draft.labels {
+                self.draft_labels.remove(&label);
+            }
+        }
     }
 
     /// Closes the facts made since the last call into a block. It also tells what was declared.
@@ -541,16 +646,22 @@ impl Replica {
         }
         self.own_height = block.height;
         let bytes = block.encode();
-        self.pending.insert((block.origin, block.first), (block, bytes.clone().into()));
+        self.pending
+            .insert((block.origin, block.first), (block, bytes.clone().into()));
         Some(bytes)
     }
 
     /// Takes in a block. Checks its form only; see [`Replica::settle`].
     pub fn receive(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let block = Block::decode(bytes)?;
-        let known = self.logs.get(&block.origin).is_some_and(|log| block.first <= log.last());
+        let known = self
+            .logs
+            .get(&block.origin)
+            .is_some_and(|log| block.first <= log.last());
         if !known && block.origin != self.options.agent {
-            self.pending.entry((block.origin, block.first)).or_insert_with(|| (block, bytes.into()));
+            self.pending
+                .entry((block.origin, block.first))
+                .or_insert_with(|| (block, bytes.into()));
         }
         Ok(())
     }
@@ -566,13 +677,13 @@ impl Replica {
                 .pending
                 .iter()
                 .filter(|((origin, first), (block, _))| {
-                    !self.refused.contains_key(origin)
-                        && *first == here.get(*origin) + 1
-                        && here.covers(&block.base)
+                    !self.refused.contains_key(origin) && *first == here.get(*origin) + 1 && here.covers(&block.base)
                 })
                 .map(|(&(origin, first), (block, _))| (block.height, origin, first))
                 .collect();
-            let Some(&(least, _, _)) = ready.iter().min() else { break };
+            let Some(&(least, _, _)) = ready.iter().min() else {
+                break;
+            };
             let mut batch: Vec<(Block, Arc<[u8]>)> = Vec::new();
             let mut keys: Vec<_> = ready.into_iter().filter(|&(height, _, _)| height == least).collect();
             keys.sort_unstable();
@@ -586,7 +697,10 @@ impl Replica {
                 .filter_map(|(block, bytes)| match self.check(&block) {
                     Ok(registers) => Some((block, bytes, registers)),
                     Err((offset, reason)) => {
-                        let dot = Dot { agent: block.origin, sequence: block.first + offset };
+                        let dot = Dot {
+                            agent: block.origin,
+                            sequence: block.first + offset,
+                        };
                         self.refused.insert(block.origin, (dot, reason.clone()));
                         settled.refused.push((dot, reason));
                         None
@@ -631,7 +745,10 @@ impl Replica {
             .unwrap_or(0)
             .max(self.logs.get(&block.origin).map_or(0, |log| log.height(u64::MAX)));
         if block.height != height + 1 {
-            return Err((0, format!("its block's height is {} where {} follows", block.height, height + 1)));
+            return Err((
+                0,
+                format!("its block's height is {} where {} follows", block.height, height + 1),
+            ));
         }
         if let Some(dot) = block
             .base
@@ -653,7 +770,8 @@ impl Replica {
                     program::decode_rule(bytes).map_err(|error| (offset, error.to_string()))?;
                 }
                 Segment::Term { color, body, .. } => {
-                    self.check_body(block, &named, body, *color).map_err(|reason| (offset, reason))?;
+                    self.check_body(block, &named, body, *color)
+                        .map_err(|reason| (offset, reason))?;
                     named.extend(body.nodes.iter().map(|node| node.0));
                 }
                 Segment::Equal { left, right } => {
@@ -669,7 +787,12 @@ impl Replica {
                         return Err((offset, "the two terms are of different sorts".to_owned()));
                     }
                 }
-                Segment::Apply { rule, width, count, nodes } => {
+                Segment::Apply {
+                    rule,
+                    width,
+                    count,
+                    nodes,
+                } => {
                     let checked = self.check_applications(&frame, *rule, *width, *count, nodes);
                     registers.push(checked.map_err(|(at, reason)| (offset + at, reason))?);
                     let additions = self.rules[rule].matcher.additions();
@@ -704,11 +827,19 @@ impl Replica {
             if name.agent == block.origin && name.ordinal >= own_first {
                 return match named.get((name.ordinal - own_first) as usize) {
                     Some(&operator) if operator != u32::MAX => Ok(sort_of(operator)),
-                    _ => Err(format!("it refers to node {} of its own agent, which is not there yet", name.ordinal)),
+                    _ => Err(format!(
+                        "it refers to node {} of its own agent, which is not there yet",
+                        name.ordinal
+                    )),
                 };
             }
             let row = self.row(name).map_err(|fault| fault.to_string())?;
-            Ok(self.graph.operator(self.graph.operator_of(row)).output.sort().to_owned())
+            Ok(self
+                .graph
+                .operator(self.graph.operator_of(row))
+                .output
+                .sort()
+                .to_owned())
         };
         for (operator, arguments) in &body.nodes {
             let operator = &block.operators[*operator as usize];
@@ -718,7 +849,8 @@ impl Replica {
                     BodyArgument::Name(name) => {
                         let foreign = name.agent != block.origin || name.ordinal < own_first;
                         if foreign && color != Color::Green {
-                            self.verify_child(&operator.name, color, *name).map_err(|fault| fault.to_string())?;
+                            self.verify_child(&operator.name, color, *name)
+                                .map_err(|fault| fault.to_string())?;
                         }
                         sort_of_name(*name)?
                     }
@@ -744,13 +876,22 @@ impl Replica {
         count: u32,
         nodes: &[u32],
     ) -> Result<Vec<u32>, (u64, String)> {
-        let known = self
-            .rules
-            .get(&rule)
-            .ok_or_else(|| (0, format!("agent {} made no rule with fact {}", rule.agent.0, rule.sequence)))?;
+        let known = self.rules.get(&rule).ok_or_else(|| {
+            (
+                0,
+                format!("agent {} made no rule with fact {}", rule.agent.0, rule.sequence),
+            )
+        })?;
         let matcher = &known.matcher;
         if matcher.slots() != width as usize {
-            return Err((0, format!("rule `{}` matches {} e-nodes, not {width}", known.rule.name, matcher.slots())));
+            return Err((
+                0,
+                format!(
+                    "rule `{}` matches {} e-nodes, not {width}",
+                    known.rule.name,
+                    matcher.slots()
+                ),
+            ));
         }
         let witnesses = Colors::witnesses(known.rule.color).filter(|_| self.options.coloring);
         let before = self.graph.row_count();
@@ -760,13 +901,26 @@ impl Replica {
             rows.clear();
             for &number in &nodes[i * width as usize..(i + 1) * width as usize] {
                 let row = frame.name(number).and_then(|name| {
-                    self.logs.get(&name.agent).and_then(|log| log.rows.get(name.ordinal as usize)).copied()
+                    self.logs
+                        .get(&name.agent)
+                        .and_then(|log| log.rows.get(name.ordinal as usize))
+                        .copied()
                 });
-                rows.push(row.ok_or_else(|| (i as u64, format!("it refers to node {number} of its past, which has fewer")))?);
+                rows.push(row.ok_or_else(|| {
+                    (
+                        i as u64,
+                        format!("it refers to node {number} of its past, which has fewer"),
+                    )
+                })?);
             }
-            matcher.verify(&mut self.graph, before, &rows, &mut registers).map_err(|error| {
-                (i as u64, format!("rule `{}` does not match there: {error}", known.rule.name))
-            })?;
+            matcher
+                .verify(&mut self.graph, before, &rows, &mut registers)
+                .map_err(|error| {
+                    (
+                        i as u64,
+                        format!("rule `{}` does not match there: {error}", known.rule.name),
+                    )
+                })?;
             if let Some(witnesses) = witnesses
                 && let Some((operator, class)) = matcher.uncolored(&self.graph, &registers, witnesses)
             {
@@ -777,12 +931,18 @@ impl Replica {
                         known.rule.name,
                         known.rule.color.name(),
                         self.graph.operator(operator).name,
-                        self.graph.class_colors(class).dominant().map_or("uncolored", Color::name)
+                        self.graph
+                            .class_colors(class)
+                            .dominant()
+                            .map_or("uncolored", Color::name)
                     ),
                 ));
             }
             if matcher.probe(&mut self.graph, &mut registers).is_none() {
-                return Err((i as u64, format!("rule `{}`: a primitive is undefined there", known.rule.name)));
+                return Err((
+                    i as u64,
+                    format!("rule `{}`: a primitive is undefined there", known.rule.name),
+                ));
             }
             all.extend_from_slice(&registers);
         }
@@ -796,7 +956,10 @@ impl Replica {
         let first_ordinal = self.logs.entry(block.origin).or_default().rows.len() as u32;
         for segment in &block.segments {
             sequence += segment.facts();
-            let dot = Dot { agent: block.origin, sequence };
+            let dot = Dot {
+                agent: block.origin,
+                sequence,
+            };
             match segment {
                 Segment::Rule(bytes) => {
                     let rule = program::decode_rule(bytes).expect("checked");
@@ -807,7 +970,12 @@ impl Replica {
                     let root = self.apply_body(block, body, *color);
                     if let Some(label) = label {
                         let row = self.row(root).expect("just named");
-                        let sort = self.graph.operator(self.graph.operator_of(row)).output.sort().to_owned();
+                        let sort = self
+                            .graph
+                            .operator(self.graph.operator_of(row))
+                            .output
+                            .sort()
+                            .to_owned();
                         let bound = self.labels.entry(label.clone()).or_insert((dot, root, sort.clone()));
                         if dot < bound.0 {
                             *bound = (dot, root, sort);
@@ -855,6 +1023,13 @@ impl Replica {
             }
         }
         let log = self.logs.entry(block.origin).or_default();
+        if block
+            .segments
+            .iter()
+            .any(|segment| !matches!(segment, Segment::Certify(_)))
+        {
+            log.claims = sequence;
+        }
         let mut hasher = blake3::Hasher::new();
         hasher.update(&log.chain);
         hasher.update(&bytes);
@@ -872,8 +1047,11 @@ impl Replica {
         if let Some(name) = body.reference {
             return name;
         }
-        let operators: Vec<OperatorId> =
-            block.operators.iter().map(|operator| self.graph.declare(operator)).collect();
+        let operators: Vec<OperatorId> = block
+            .operators
+            .iter()
+            .map(|operator| self.graph.declare(operator))
+            .collect();
         let first = self.logs.entry(block.origin).or_default().rows.len() as u32;
         let mut arguments_of_row = Vec::new();
         for (operator, arguments) in &body.nodes {
@@ -881,19 +1059,29 @@ impl Replica {
             for argument in arguments {
                 arguments_of_row.push(match argument {
                     BodyArgument::Node(position) => {
-                        let name = Name { agent: block.origin, ordinal: first + position };
+                        let name = Name {
+                            agent: block.origin,
+                            ordinal: first + position,
+                        };
                         self.graph.class_of(self.row(name).expect("just named")).0
                     }
                     BodyArgument::Name(name) => self.graph.class_of(self.row(*name).expect("checked")).0,
                     BodyArgument::Value(value) => self.graph.values.intern(value).0,
                 });
             }
-            let (row, _) =
-                self.graph.add(operators[*operator as usize], &arguments_of_row, None, Colors::from(color));
+            let (row, _) = self.graph.add(
+                operators[*operator as usize],
+                &arguments_of_row,
+                None,
+                Colors::from(color),
+            );
             let log = self.logs.get_mut(&block.origin).expect("entered");
             name_row(block.origin, log, &mut self.row_names, row);
         }
-        Name { agent: block.origin, ordinal: first + body.nodes.len() as u32 - 1 }
+        Name {
+            agent: block.origin,
+            ordinal: first + body.nodes.len() as u32 - 1,
+        }
     }
 
     /// The version vector of the settled facts.
@@ -965,7 +1153,11 @@ impl Replica {
             true,
             |_, _, _| {
                 count += 1;
-                if count >= limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                if count >= limit {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             },
         );
         self.index = Some(index);
@@ -1008,15 +1200,13 @@ impl Replica {
         self.ensure_index();
         let class = self.class_of_text(text)?;
         let index = self.index.as_ref().expect("ensured");
-        let found = Extractor::new(&self.graph, within).variants(
-            &self.graph,
-            index,
-            class,
-            variants.max(1) as usize,
-            model,
-        )?;
+        let found =
+            Extractor::new(&self.graph, within).variants(&self.graph, index, class, variants.max(1) as usize, model)?;
         if found.is_empty() {
-            return Err(Fault::Absent(format!("nothing within these colors is equal to `{}`", shorten(text))));
+            return Err(Fault::Absent(format!(
+                "nothing within these colors is equal to `{}`",
+                shorten(text)
+            )));
         }
         Ok(found)
     }
@@ -1046,7 +1236,11 @@ impl Replica {
         for (id, operator) in self.graph.operators() {
             *sizes.entry(&operator.name).or_default() += self.graph.count(id);
         }
-        sizes.into_iter().filter(|&(_, count)| count > 0).map(|(name, count)| (name.to_owned(), count)).collect()
+        sizes
+            .into_iter()
+            .filter(|&(_, count)| count > 0)
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect()
     }
 
     /// Classes that hold two different literals: nodes of one operator whose only column is a number or a truth value (a string is a name, and two
@@ -1057,14 +1251,19 @@ impl Replica {
         let is_literal = |operator: &Operator| {
             matches!(
                 operator.columns.as_slice(),
-                [Sort::Value(ValueType::I64 | ValueType::F64 | ValueType::Rational | ValueType::Bool)]
+                [Sort::Value(
+                    ValueType::I64 | ValueType::F64 | ValueType::Rational | ValueType::Bool
+                )]
             )
         };
         let mut by_class: BTreeMap<(u32, OperatorId), Vec<RowId>> = BTreeMap::new();
         for row in graph.live() {
             let operator = graph.operator_of(row);
             if is_literal(graph.operator(operator)) {
-                by_class.entry((naming.rank(graph.class_of(row).0), operator)).or_default().push(row);
+                by_class
+                    .entry((naming.rank(graph.class_of(row).0), operator))
+                    .or_default()
+                    .push(row);
             }
         }
         by_class
@@ -1072,7 +1271,9 @@ impl Replica {
             .filter(|rows| rows.len() > 1)
             .map(|mut rows| {
                 rows.sort_by(|&a, &b| naming.compare(graph, a, b));
-                rows.into_iter().filter_map(|row| naming.node(graph, row).ok()).collect()
+                rows.into_iter()
+                    .filter_map(|row| naming.node(graph, row).ok())
+                    .collect()
             })
             .collect()
     }
@@ -1085,7 +1286,10 @@ impl Replica {
 
 /// Appends a name for a row; the row keeps its least name.
 fn name_row(agent: AgentId, log: &mut Log, row_names: &mut Vec<Name>, row: RowId) {
-    let name = Name { agent, ordinal: log.rows.len() as u32 };
+    let name = Name {
+        agent,
+        ordinal: log.rows.len() as u32,
+    };
     log.rows.push(row);
     match row_names.get_mut(row.0 as usize) {
         Some(own) => *own = (*own).min(name),
@@ -1094,7 +1298,12 @@ fn name_row(agent: AgentId, log: &mut Log, row_names: &mut Vec<Name>, row: RowId
 }
 
 fn version(logs: &BTreeMap<AgentId, Log>) -> VersionVector {
-    logs.iter().map(|(&agent, log)| Dot { agent, sequence: log.last() }).collect()
+    logs.iter()
+        .map(|(&agent, log)| Dot {
+            agent,
+            sequence: log.last(),
+        })
+        .collect()
 }
 
 /// Which of `count` shares a root's name falls in.
@@ -1105,5 +1314,9 @@ fn owner(name: Name, count: u32) -> u32 {
 
 /// The beginning of a text, for messages.
 pub(crate) fn shorten(text: &str) -> String {
-    if text.chars().count() <= 80 { text.to_owned() } else { text.chars().take(79).chain(['…']).collect() }
+    if text.chars().count() <= 80 {
+        text.to_owned()
+    } else {
+        text.chars().take(79).chain(['…']).collect()
+    }
 }

@@ -33,7 +33,13 @@ fn tree(text: &str) -> Tree {
         Tree::Node(name, children)
     }
     let spaced = text.replace('(', " ( ").replace(')', " ) ");
-    read(&mut spaced.split_whitespace().map(str::to_owned).collect::<Vec<_>>().into_iter())
+    read(
+        &mut spaced
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+            .into_iter(),
+    )
 }
 
 #[derive(Default)]
@@ -44,7 +50,10 @@ struct Builder {
 
 impl Builder {
     fn fresh(&mut self, name: &str) -> Variable {
-        self.query.variables.push(VariableInfo { name: name.to_owned(), sort: Sort::Class(UNTYPED.to_owned()) });
+        self.query.variables.push(VariableInfo {
+            name: name.to_owned(),
+            sort: Sort::Class(UNTYPED.to_owned()),
+        });
         Variable(self.query.variables.len() as u32 - 1)
     }
 
@@ -59,10 +68,15 @@ impl Builder {
 
     fn operator(&mut self, name: &str, arity: usize) -> OperatorIndex {
         let operator = Operator::untyped(name, arity);
-        let at = self.query.operators.iter().position(|other| *other == operator).unwrap_or_else(|| {
-            self.query.operators.push(operator);
-            self.query.operators.len() - 1
-        });
+        let at = self
+            .query
+            .operators
+            .iter()
+            .position(|other| *other == operator)
+            .unwrap_or_else(|| {
+                self.query.operators.push(operator);
+                self.query.operators.len() - 1
+            });
         OperatorIndex(at as u32)
     }
 
@@ -73,9 +87,15 @@ impl Builder {
                 let class = self.fresh("");
                 let operator = self.operator(name, children.len());
                 let at = self.query.atoms.len();
-                self.query.atoms.push(Atom::Row { operator, arguments: Vec::new(), class });
-                let operands: Vec<Operand> =
-                    children.iter().map(|child| Operand::Variable(self.left(child))).collect();
+                self.query.atoms.push(Atom::Row {
+                    operator,
+                    arguments: Vec::new(),
+                    class,
+                });
+                let operands: Vec<Operand> = children
+                    .iter()
+                    .map(|child| Operand::Variable(self.left(child)))
+                    .collect();
                 if let Atom::Row { arguments, .. } = &mut self.query.atoms[at] {
                     *arguments = operands;
                 }
@@ -88,11 +108,17 @@ impl Builder {
         match tree {
             Tree::Variable(name) => self.variable(name),
             Tree::Node(name, children) => {
-                let arguments =
-                    children.iter().map(|child| Operand::Variable(self.right(child, actions))).collect();
+                let arguments = children
+                    .iter()
+                    .map(|child| Operand::Variable(self.right(child, actions)))
+                    .collect();
                 let operator = self.operator(name, children.len());
                 let class = self.fresh("");
-                actions.push(Action::Add { operator, arguments, class });
+                actions.push(Action::Add {
+                    operator,
+                    arguments,
+                    class,
+                });
                 class
             }
         }
@@ -105,7 +131,13 @@ fn rule(name: &str, left: &str, right: &str, color: Color) -> Rule {
     let mut actions = Vec::new();
     let result = builder.right(&tree(right), &mut actions);
     actions.push(Action::Unite(root, result));
-    Rule { name: name.to_owned(), ruleset: String::new(), color, query: builder.query, actions }
+    Rule {
+        name: name.to_owned(),
+        ruleset: String::new(),
+        color,
+        query: builder.query,
+        actions,
+    }
 }
 
 fn operators(text: &str) -> Vec<Operator> {
@@ -122,19 +154,40 @@ fn operators(text: &str) -> Vec<Operator> {
 
 /// Rounds with a barrier: everybody derives its share of the same state, then everybody settles everything.
 fn run(count: u32, rules: &[Rule], terms: &[&str], iterations: u64, coloring: bool) -> (Vec<Replica>, u64) {
-    let mut replicas: Vec<Replica> =
-        (0..count).map(|agent| Replica::new(Options { agent: AgentId(agent), coloring })).collect();
+    let mut replicas: Vec<Replica> = (0..count)
+        .map(|agent| {
+            Replica::new(Options {
+                agent: AgentId(agent),
+                coloring,
+            })
+        })
+        .collect();
     for term in terms {
         replicas[0].declare(&operators(term)).unwrap();
         replicas[0].insert(term, None, Color::Green).unwrap();
     }
-    let dots: Vec<Dot> = rules.iter().map(|rule| replicas[0].add_rule(&encode_rule(rule)).unwrap()).collect();
+    let dots: Vec<Dot> = rules
+        .iter()
+        .map(|rule| replicas[0].add_rule(&encode_rule(rule)).unwrap())
+        .collect();
     exchange(&mut replicas);
     for round in 1..=iterations {
         let mut saturated = true;
         for (index, replica) in replicas.iter_mut().enumerate() {
-            let budget = Budget { matches: u64::MAX, nodes: u64::MAX };
-            let report = replica.derive(&dots, Share { index: index as u32, count }, budget).unwrap();
+            let budget = Budget {
+                matches: u64::MAX,
+                nodes: u64::MAX,
+            };
+            let report = replica
+                .derive(
+                    &dots,
+                    Share {
+                        index: index as u32,
+                        count,
+                    },
+                    budget,
+                )
+                .unwrap();
             assert_eq!(report.blocked, 0, "everything is certified before the next round");
             saturated &= report.saturated;
         }
@@ -165,7 +218,12 @@ fn exchange(replicas: &mut [Replica]) {
 
 fn workload(name: &str) {
     let document: Value = serde_json::from_str(include_str!("../../../bench/workloads.json")).unwrap();
-    let workload = document["workloads"].as_array().unwrap().iter().find(|w| w["name"] == name).unwrap();
+    let workload = document["workloads"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|w| w["name"] == name)
+        .unwrap();
     let rules: Vec<Rule> = document["rulesets"][workload["ruleset"].as_str().unwrap()]["rules"]
         .as_array()
         .unwrap()
@@ -176,7 +234,12 @@ fn workload(name: &str) {
             rule(text("name"), text("lhs"), text("rhs"), Color::ALL[i % 3])
         })
         .collect();
-    let terms: Vec<&str> = workload["terms"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
+    let terms: Vec<&str> = workload["terms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t.as_str().unwrap())
+        .collect();
     let iterations = workload["iterations"].as_u64().unwrap();
     let expected = &workload["expect"];
     let mut meaning = None;
@@ -185,12 +248,24 @@ fn workload(name: &str) {
         assert_eq!(rounds, expected["iterations"].as_u64().unwrap(), "rounds of {count}");
         let (state, digest) = (replicas[0].state_digest(), replicas[0].meaning_digest());
         for replica in &mut replicas {
-            assert_eq!(replica.size().enodes, expected["enodes"].as_u64().unwrap(), "e-nodes of {count}");
-            assert_eq!(replica.size().eclasses, expected["eclasses"].as_u64().unwrap(), "e-classes of {count}");
+            assert_eq!(
+                replica.size().enodes,
+                expected["enodes"].as_u64().unwrap(),
+                "e-nodes of {count}"
+            );
+            assert_eq!(
+                replica.size().eclasses,
+                expected["eclasses"].as_u64().unwrap(),
+                "e-classes of {count}"
+            );
             assert_eq!(replica.state_digest(), state);
             assert_eq!(replica.meaning_digest(), digest);
         }
-        assert_eq!(*meaning.get_or_insert(digest), digest, "one and {count} agree on the meaning");
+        assert_eq!(
+            *meaning.get_or_insert(digest),
+            digest,
+            "one and {count} agree on the meaning"
+        );
     }
 }
 

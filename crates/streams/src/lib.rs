@@ -94,15 +94,23 @@ impl Stream {
     /// Inserts the user's terms in order: RED only.
     pub fn initialize(self, graph: &mut impl Graph, terms: &[(Option<String>, String)]) -> Result<(), Fault> {
         if self.0 != Color::Red {
-            return Err(Fault::Misplaced(format!("the {} stream does not insert the user's terms", self.0.name())));
+            return Err(Fault::Misplaced(format!(
+                "the {} stream does not insert the user's terms",
+                self.0.name()
+            )));
         }
-        terms.iter().try_for_each(|(label, term)| graph.insert(term, label.as_deref(), Color::Green))
+        terms
+            .iter()
+            .try_for_each(|(label, term)| graph.insert(term, label.as_deref(), Color::Green))
     }
 
     /// Searches this stream's share of the matches of its own rules.
     pub fn step(self, graph: &mut impl Graph, task: &Task) -> Result<StepReport, Fault> {
         let Some(&(_, share)) = task.shares.iter().find(|(color, _)| *color == self.0) else {
-            return Ok(StepReport { saturated: true, ..StepReport::default() });
+            return Ok(StepReport {
+                saturated: true,
+                ..StepReport::default()
+            });
         };
         let rules: Vec<Dot> = graph
             .rules()
@@ -146,7 +154,10 @@ pub fn step_all(
     task: &Task,
     mut step: impl FnMut(Color, &Task) -> Result<StepReport, Fault>,
 ) -> Result<StepReport, Fault> {
-    let mut total = StepReport { saturated: true, ..StepReport::default() };
+    let mut total = StepReport {
+        saturated: true,
+        ..StepReport::default()
+    };
     let mut left = task.clone();
     // Backfill, verify, live: the order of the phases of a round.
     for color in [Color::Blue, Color::Green, Color::Red] {
@@ -168,7 +179,10 @@ mod tests {
     use eqmesh_replica::Options;
 
     fn replica() -> Replica {
-        Replica::new(Options { agent: AgentId(0), coloring: true })
+        Replica::new(Options {
+            agent: AgentId(0),
+            coloring: true,
+        })
     }
 
     fn settle(replica: &mut Replica) {
@@ -188,7 +202,11 @@ mod tests {
         settle(&mut graph);
         assert_eq!(graph.size().facts, facts, "nothing changed");
         assert!(Stream(Color::Blue).add_node(&mut graph, &unary, &[below]).is_ok());
-        assert!(Stream(Color::Green).add_node(&mut graph, &Operator::untyped("g", 1), &[below]).is_ok());
+        assert!(
+            Stream(Color::Green)
+                .add_node(&mut graph, &Operator::untyped("g", 1), &[below])
+                .is_ok()
+        );
         settle(&mut graph);
         assert!(!Stream(Color::Red).certify(&mut graph, &[AgentId(0)]));
         assert!(Stream(Color::Green).certify(&mut graph, &[AgentId(0)]));
@@ -201,7 +219,10 @@ mod tests {
         let mut graph = replica();
         graph.declare(&[Operator::untyped("a", 0)]).unwrap();
         let terms = [(Some("x".to_owned()), "a".to_owned()), (None, "x".to_owned())];
-        assert!(matches!(Stream(Color::Green).initialize(&mut graph, &terms), Err(Fault::Misplaced(_))));
+        assert!(matches!(
+            Stream(Color::Green).initialize(&mut graph, &terms),
+            Err(Fault::Misplaced(_))
+        ));
         assert_eq!(Stream(Color::Red).initialize(&mut graph, &terms), Ok(()));
         settle(&mut graph);
         assert_eq!(graph.size().enodes, 1);

@@ -3,6 +3,7 @@
 use eqmesh_egraph::color::Color;
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::program::{encode_query, encode_rule};
+use eqmesh_egraph::term::Label;
 use eqmesh_language::{CompiledRule, Diagnostic, Side};
 
 /// What a rule's color is inferred from.
@@ -108,9 +109,24 @@ impl Signature {
         Signature::default()
     }
 
-    /// Takes in operators that were declared elsewhere, and labels (name and sort) that were bound there.
-    pub fn learn(&mut self, operators: &[Operator], labels: &[(String, String)]) {
-        self.0.learn(operators, labels);
+    /// Takes in operators and rulesets that were declared elsewhere, and labels that were bound there.
+    pub fn learn(&mut self, operators: &[Operator], labels: &[Label], rulesets: &[String]) {
+        self.0.learn(operators, labels, rulesets);
+    }
+
+    /// Opens a scope: what is declared or learned from here on is forgotten by [`Signature::pop`]. O(1).
+    pub fn push(&mut self) {
+        self.0.push();
+    }
+
+    /// Closes the innermost scope and forgets what it declared. False if there is none.
+    pub fn pop(&mut self) -> bool {
+        self.0.pop()
+    }
+
+    /// Closes the innermost scope and keeps what it declared. False if there is none. O(1).
+    pub fn keep(&mut self) -> bool {
+        self.0.keep()
     }
 
     /// Reads declarations, rules and terms. All or nothing: on an error, all are answered and the signature is as before.

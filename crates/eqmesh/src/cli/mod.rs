@@ -1,0 +1,114 @@
+//! The command line: what is asked, and the exit status.
+
+mod config;
+mod diagnose;
+mod doctor;
+mod progress;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Done, and every check holds.
+pub(crate) const DONE: u8 = 0;
+/// A check does not hold, or a question could not be answered.
+pub(crate) const DOES_NOT_HOLD: u8 = 1;
+/// Bad input or usage.
+pub(crate) const BAD_INPUT: u8 = 2;
+/// An internal error.
+pub(crate) const INTERNAL: u8 = 3;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, and every check holds
+  1  a check does not hold, or a question could not be answered
+  2  bad input or usage; nothing was run
+  3  an internal error; what was computed so far is reported
+  130  aborted by a second Ctrl-C
+
+NO_COLOR turns colors off. Options win over EQMESH_* variables, those over eqmesh.toml in the current folder.";
+
+/// Equality saturation that runs on many WebAssembly agents at once and always converges.
+#[derive(Debug, Parser)]
+#[command(name = "eqmesh", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a program of terms and rules on a network of agents, and print the answers on which all of them agree.
+    Run(Box<run::RunArguments>),
+    /// Say what is installed here, what is missing, and how to get it.
+    Doctor(doctor::DoctorArguments),
+    /// Write a completion script for a shell to the standard output.
+    ///
+    /// For example: eqmesh completions bash > ~/.local/share/bash-completion/completions/eqmesh
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write the manual page to the standard output.
+    ///
+    /// For example: eqmesh man | man -l -
+    Man,
+}
+
+pub(crate) fn main() -> ExitCode {
+    // Usage errors end with clap's own status, which is 2 as well.
+    let arguments = Arguments::parse();
+    ExitCode::from(match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "eqmesh", &mut script);
+            show(&script)
+        }
+        Command::Man => manual(),
+    })
+}
+
+/// One page: the command, then every subcommand.
+fn manual() -> u8 {
+    let mut command = Arguments::command();
+    command.build();
+    let mut page = Vec::new();
+    let mut render = |command: clap::Command| clap_mangen::Man::new(command).render(&mut page);
+    let subcommands: Vec<clap::Command> = command
+        .get_subcommands()
+        .filter(|own| own.get_name() != "help")
+        .cloned()
+        .collect();
+    let rendered = render(command).and_then(|()| {
+        subcommands.into_iter().try_for_each(|own| {
+            let name = format!("eqmesh-{}", own.get_name());
+            render(own.name(name))
+        })
+    });
+    match rendered {
+        Ok(()) => show(&page),
+        Err(error) => {
+            eprintln!("eqmesh: cannot make the manual page: {error}");
+            INTERNAL
+        }
+    }
+}
+
+/// Writes to the standard output. That the reader has gone is no error.
+pub(crate) fn show(bytes: &[u8]) -> u8 {
+    use std::io::{ErrorKind, Write as _};
+
+    let mut output = std::io::stdout().lock();
+    match output.write_all(bytes).and_then(|()| output.flush()) {
+        Ok(()) => DONE,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => DONE,
+        Err(error) => {
+            eprintln!("eqmesh: cannot write to the standard output: {error}");
+            INTERNAL
+        }
+    }
+}

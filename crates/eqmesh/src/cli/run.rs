@@ -1,0 +1,216 @@
+//! `eqmesh run`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use eqmesh::{Engine, Limits, Session, Setup, program};
+use serde::Deserialize;
+
+use super::config::Config;
+use super::progress::Bar;
+use super::{BAD_INPUT, DOES_NOT_HOLD, DONE, INTERNAL, diagnose, show};
+
+const EXAMPLES: &str = "\
+Examples:
+  eqmesh run examples/calculus.egg                  nine agents in WebAssembly
+  eqmesh run --agents 3 --json program.egg          three, and one JSON document
+  eqmesh run --rules bool.rules terms.sexp          plain rules and terms: the cheapest of each term
+  eqmesh run --node-limit 100000 --time-limit 10 program.egg
+
+Exit codes: 0 done and every check holds, 1 a check does not hold, 2 bad input, 3 an internal error.";
+
+/// The most agents: as many as one process has room for.
+const MAX_AGENTS: u32 = 1_000;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct RunArguments {
+    /// The program: `.egg` (egglog's syntax), `.sexp` (plain terms) or `.rules` (a rule a line); `-` is the standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Plain rules, one a line (`(+ ?a ?b) => (+ ?b ?a)`), that are read before the program. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    rules: Vec<PathBuf>,
+
+    /// How many agents. From three on, agent i is red, blue or green by i mod 3; with fewer, each does everything. [default: 9]
+    #[arg(long, env = "EQMESH_AGENTS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_AGENTS as i64))]
+    agents: Option<u32>,
+
+    /// Derive for at most N rounds in all.
+    #[arg(long, env = "EQMESH_ROUNDS", value_name = "N")]
+    rounds: Option<u64>,
+
+    /// Stop deriving before the e-graph has more than N e-nodes.
+    #[arg(long, env = "EQMESH_NODE_LIMIT", value_name = "N")]
+    node_limit: Option<u64>,
+
+    /// Stop deriving after N matches in all.
+    #[arg(long, env = "EQMESH_MATCH_LIMIT", value_name = "N")]
+    match_limit: Option<u64>,
+
+    /// Stop deriving after S seconds (the round under way still ends).
+    #[arg(long, env = "EQMESH_TIME_LIMIT", value_name = "S", value_parser = seconds)]
+    time_limit: Option<f64>,
+
+    /// Whether red and blue work may build on each other only through what a green agent certified. [default: auto, which is on]
+    #[arg(long, env = "EQMESH_COLORS", value_name = "WHEN")]
+    colors: Option<Coloring>,
+
+    /// What the agents run in. [default: wasm]
+    #[arg(long, env = "EQMESH_ENGINE", value_name = "ENGINE")]
+    engine: Option<EngineName>,
+
+    /// Print one JSON document, and nothing else, to the standard output.
+    #[arg(long)]
+    json: bool,
+
+    /// No progress bar, no warnings, and nothing but the answers.
+    #[arg(long, short, env = "EQMESH_QUIET", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    quiet: bool,
+
+    /// Where defaults are read from. [default: eqmesh.toml in the current folder, if it is there]
+    #[arg(long, env = "EQMESH_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Whether the coloring is kept.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Coloring {
+    /// It is.
+    Auto,
+    /// It is not: no certificates are made or awaited.
+    Off,
+}
+
+/// What the agents run in.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EngineName {
+    /// Composed components under wasmtime.
+    Wasm,
+    /// The same code in this process, for comparison.
+    Native,
+}
+
+/// A number of seconds, from 0.
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if Duration::try_from_secs_f64(seconds).is_ok() => Ok(seconds),
+        _ => Err("expected a number of seconds, such as 10 or 0.5".to_owned()),
+    }
+}
+
+pub(crate) fn run(arguments: &RunArguments) -> u8 {
+    let defaults = match Config::load(arguments.config.as_deref()) {
+        Ok(defaults) => defaults,
+        Err(error) => return refuse(arguments.json, &error),
+    };
+    let agents = arguments.agents.or(defaults.agents).unwrap_or(9);
+    if !(1..=MAX_AGENTS).contains(&agents) {
+        return refuse(
+            arguments.json,
+            &format!("agents = {agents} in eqmesh.toml: choose from 1 to {MAX_AGENTS}"),
+        );
+    }
+    let time = arguments.time_limit.or(defaults.time_limit);
+    let time = match time.map(Duration::try_from_secs_f64).transpose() {
+        Ok(time) => time,
+        Err(error) => return refuse(arguments.json, &format!("time-limit in eqmesh.toml: {error}")),
+    };
+    let setup = Setup {
+        agents,
+        coloring: arguments.colors.or(defaults.colors).unwrap_or(Coloring::Auto) == Coloring::Auto,
+        engine: match arguments.engine.or(defaults.engine).unwrap_or(EngineName::Wasm) {
+            EngineName::Wasm => Engine::Wasm,
+            EngineName::Native => Engine::Native,
+        },
+    };
+    let limits = Limits {
+        rounds: arguments.rounds.or(defaults.rounds),
+        nodes: arguments.node_limit.or(defaults.node_limit),
+        matches: arguments.match_limit.or(defaults.match_limit),
+        time,
+    };
+    let quiet = arguments.quiet || defaults.quiet.unwrap_or(false);
+
+    let program = match program::load(&arguments.rules, &arguments.files) {
+        Ok(program) => program,
+        Err(program::LoadError::Program(errors)) => {
+            return diagnose::errors(&errors.files, &errors.diagnostics, arguments.json);
+        }
+        Err(error @ program::LoadError::File { .. }) => return refuse(arguments.json, &error.to_string()),
+    };
+    if !quiet {
+        diagnose::warnings(&program.files, &program.warnings);
+    }
+    let mut session = match Session::new(setup, limits) {
+        Ok(session) => session,
+        Err(error) => {
+            eprintln!(
+                "eqmesh: {error}\nhelp: `eqmesh doctor` says what is missing; `--engine native` needs no WebAssembly"
+            );
+            return INTERNAL;
+        }
+    };
+    let interrupt = session.interrupt();
+    let handler = ctrlc::set_handler(move || {
+        if interrupt.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("eqmesh: ending with the best so far; press Ctrl-C again to abort");
+    });
+    if let Err(error) = handler {
+        eprintln!("eqmesh: Ctrl-C will abort: {error}");
+    }
+    let mut bar = Bar::new(quiet, limits.rounds);
+    let unwound = catch_unwind(AssertUnwindSafe(|| session.execute(&program, &mut bar)));
+    bar.clear();
+    if unwound.is_err() {
+        session.broke("the engine panicked; this is a defect, please report it".to_owned());
+    }
+    let report = session.report();
+    let mut text = if arguments.json {
+        match serde_json::to_string_pretty(&report) {
+            Ok(json) => json,
+            Err(error) => {
+                eprintln!("eqmesh: {error}");
+                return INTERNAL;
+            }
+        }
+    } else if quiet {
+        report
+            .results
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    } else {
+        report.to_string()
+    };
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    let shown = show(text.as_bytes());
+    if let Some(error) = &report.error {
+        eprintln!("eqmesh: internal error: {error}");
+    }
+    match (shown, &report.error, report.converged, report.holds()) {
+        (DONE, None, true, true) => DONE,
+        (DONE, None, true, false) => DOES_NOT_HOLD,
+        _ => INTERNAL,
+    }
+}
+
+/// Says what is wrong with the input as a whole.
+fn refuse(json: bool, message: &str) -> u8 {
+    eprintln!("eqmesh: {message}");
+    if json {
+        diagnose::json_document(&[serde_json::json!({ "message": message })]);
+    }
+    BAD_INPUT
+}

@@ -1,0 +1,382 @@
+//! The composed agents, for real: each alone, and networks of them that exchange messages until their verdicts agree.
+
+use std::collections::VecDeque;
+use std::sync::LazyLock;
+
+use eqmesh_composer::{World, compose};
+use eqmesh_host_test::agent::AgentWorld;
+use eqmesh_host_test::agent::exports::eqmesh::network::agent::{Config, Message, RoundTask};
+use eqmesh_host_test::types::{Budget, Color, Colors, CostModel, Diagnostic, Extracted, Fault, MessageKind, Verdict};
+use eqmesh_host_test::{Instance, component_of};
+use wasmtime::component::{Component, ResourceAny};
+
+const PROGRAM: &str = "
+    (datatype Math (Num i64) (Var String) (Add Math Math) (Mul Math Math))
+    (rewrite (Add a b) (Add b a))
+    (rewrite (Mul a b) (Mul b a))
+    (birewrite (Add (Add a b) c) (Add a (Add b c)))
+    (rewrite (Mul a (Add b c)) (Add (Mul a b) (Mul a c)))
+    (rewrite (Add (Mul a b) (Mul a c)) (Mul a (Add b c)))
+    (rewrite (Mul a (Num 1)) a)
+    (rewrite (Mul a (Num 0)) (Num 0))
+    (rewrite (Add a (Num 0)) a)
+    (let start (Add (Mul (Var \"x\") (Num 1)) (Mul (Var \"y\") (Add (Num 0) (Var \"x\")))))
+";
+
+/// The cheapest term equal to `start`: x * (1 + y), by distributivity backwards.
+const START: &str = "start";
+
+fn composed(world: World) -> &'static Component {
+    static COMPONENTS: LazyLock<[Component; 4]> =
+        LazyLock::new(|| World::ALL.map(|world| component_of(&compose(world).unwrap())));
+    let at = World::ALL.iter().position(|&known| known == world).unwrap();
+    &COMPONENTS[at]
+}
+
+/// One agent: an instance of its composed component, and its node.
+struct Agent {
+    instance: Instance<AgentWorld>,
+    node: ResourceAny,
+}
+
+/// Calls a method of an agent.
+macro_rules! on {
+    ($agent:expr, $method:ident $(, $argument:expr)*) => {{
+        let agent: &mut Agent = &mut $agent;
+        let node = agent.node;
+        let nodes = agent.instance.world.eqmesh_network_agent();
+        nodes.node().$method(&mut agent.instance.store, node $(, $argument)*).unwrap()
+    }};
+}
+
+macro_rules! assert_fault {
+    ($result:expr, $kind:ident) => {
+        match $result {
+            Err(Fault::$kind(_)) => (),
+            other => panic!("expected the fault {}, got {other:?}", stringify!($kind)),
+        }
+    };
+}
+
+fn agent(world: World, id: u32, agents: u32) -> Agent {
+    let component = composed(world);
+    let mut instance = Instance::new(
+        (),
+        |_| Ok(()),
+        |store, linker| AgentWorld::instantiate(store, component, linker),
+    );
+    let config = Config {
+        id,
+        agents,
+        coloring: true,
+        timeline_capacity: 1_000,
+    };
+    let nodes = instance.world.eqmesh_network_agent();
+    let node = nodes.node().call_constructor(&mut instance.store, config).unwrap();
+    Agent { instance, node }
+}
+
+/// How messages travel.
+#[derive(Clone, Copy)]
+enum Delivery {
+    InOrder,
+    /// The last first, and each twice.
+    Scrambled,
+}
+
+struct Network {
+    agents: Vec<Agent>,
+    delivery: Delivery,
+    now: u64,
+}
+
+impl Network {
+    fn new(agents: u32, delivery: Delivery) -> Network {
+        let world = |id: u32| match (agents, id % 3) {
+            (1 | 2, _) => World::Solo,
+            (_, 0) => World::Red,
+            (_, 1) => World::Blue,
+            _ => World::Green,
+        };
+        let agents = (0..agents).map(|id| agent(world(id), id, agents)).collect();
+        Network {
+            agents,
+            delivery,
+            now: 1,
+        }
+    }
+
+    /// Delivers messages, and what is answered to them, until nobody has anything to say.
+    fn deliver(&mut self, messages: Vec<Message>) {
+        let mut travelling: VecDeque<(usize, Message)> = VecDeque::new();
+        let mut steps = 0;
+        self.send(&mut travelling, messages);
+        while let Some((to, message)) = match self.delivery {
+            Delivery::InOrder => travelling.pop_front(),
+            Delivery::Scrambled => travelling.pop_back(),
+        } {
+            steps += 1;
+            assert!(steps < 100_000, "they talk for ever");
+            let times = match self.delivery {
+                Delivery::InOrder => 1,
+                Delivery::Scrambled => 2,
+            };
+            for _ in 0..times {
+                self.now += 1;
+                let answers = on!(self.agents[to], call_receive, &message, self.now).unwrap();
+                self.send(&mut travelling, answers);
+            }
+        }
+    }
+
+    fn send(&self, travelling: &mut VecDeque<(usize, Message)>, messages: Vec<Message>) {
+        for message in messages {
+            let everybody_else = |to: &u32| {
+                message
+                    .receiver
+                    .map_or(*to != message.sender, |receiver| receiver == *to)
+            };
+            for to in (0..self.agents.len() as u32).filter(everybody_else) {
+                travelling.push_back((to as usize, message.clone()));
+            }
+        }
+    }
+
+    fn submit(&mut self, to: usize, text: &str) {
+        self.now += 1;
+        let messages = on!(self.agents[to], call_submit, text, self.now).unwrap();
+        self.deliver(messages);
+    }
+
+    /// One round of everybody; all verdicts agree.
+    fn round(&mut self, budget: Budget) -> Verdict {
+        let task = RoundTask {
+            ruleset: String::new(),
+            budget,
+        };
+        let mut messages = Vec::new();
+        for agent in &mut self.agents {
+            self.now += 1;
+            messages.extend(on!(*agent, call_start_round, &task, self.now).unwrap());
+        }
+        self.deliver(messages);
+        let verdicts: Vec<Verdict> = self
+            .agents
+            .iter_mut()
+            .map(|agent| on!(*agent, call_verdict).expect("the round is over"))
+            .collect();
+        assert!(verdicts.iter().all(|verdict| *verdict == verdicts[0]), "{verdicts:?}");
+        assert!(verdicts[0].agreed);
+        verdicts[0]
+    }
+
+    fn saturate(&mut self) -> Verdict {
+        for _ in 0..40 {
+            let verdict = self.round(UNBOUNDED);
+            if verdict.saturated {
+                return verdict;
+            }
+        }
+        panic!("no fixpoint in 40 rounds")
+    }
+}
+
+const UNBOUNDED: Budget = Budget {
+    matches: u64::MAX,
+    nodes: u64::MAX,
+};
+
+#[test]
+fn every_agent_answers_every_question() {
+    for (at, world) in World::ALL.into_iter().enumerate() {
+        // Alone in a network of one, whatever its color: an agent of one color then has its own stream only.
+        let mut agent = agent(world, 0, 1);
+        let summary = on!(agent, call_summary);
+        let color = [Some(Color::Red), Some(Color::Blue), Some(Color::Green), None][at];
+        assert_eq!((summary.id, summary.size.facts), (0, 0));
+        assert_eq!(summary.color, color, "{world}");
+        assert_eq!(on!(agent, call_verdict), None);
+        let wrong: Vec<Diagnostic> = on!(agent, call_submit, "(rewrite (Nosuch a) b)", 1).unwrap_err();
+        assert!(
+            wrong
+                .iter()
+                .any(|diagnostic| diagnostic.error && diagnostic.end > diagnostic.start),
+            "{wrong:?}"
+        );
+        assert_eq!(on!(agent, call_summary).size.facts, 0, "all or nothing");
+        on!(agent, call_submit, PROGRAM, 2).unwrap();
+        let summary = on!(agent, call_summary);
+        assert!(summary.size.facts > 0 && summary.size.enodes > 0, "{summary:?}");
+        assert_eq!(on!(agent, call_check, START, 10), Ok(1));
+        assert!(on!(agent, call_check, "(= start", 10).is_err());
+        let before = on!(agent, call_extract, START, 1, CostModel::Tree, None).unwrap();
+        assert_fault!(on!(agent, call_extract, "(Num 77)", 1, CostModel::Tree, None), Absent);
+        assert_fault!(on!(agent, call_extract, "(Num", 1, CostModel::Tree, None), Malformed);
+        assert_fault!(on!(agent, call_explain, START, "(Var \"x\")"), Refused);
+        assert_eq!(on!(agent, call_explain, START, START).unwrap().len(), 0);
+        assert_fault!(on!(agent, call_rows, "Nosuch", 3), Unknown);
+        assert_eq!(on!(agent, call_rows, "Var", 9).unwrap().len(), 2);
+        let sizes = on!(agent, call_sizes);
+        assert!(sizes.contains(&("Var".to_owned(), 2)), "{sizes:?}");
+        assert_eq!(on!(agent, call_contradictions).len(), 0);
+        assert_fault!(on!(agent, call_pop), Misplaced);
+
+        let (meaning, snapshot) = (on!(agent, call_meaning_digest), on!(agent, call_snapshot));
+        assert_eq!(meaning.len(), 32);
+        on!(agent, call_push).unwrap();
+        on!(agent, call_submit, "(union (Num 1) (Num 2))", 3).unwrap();
+        assert_eq!(on!(agent, call_contradictions), [["(Num 1)", "(Num 2)"]]);
+        assert_ne!(on!(agent, call_meaning_digest), meaning);
+        on!(agent, call_pop).unwrap();
+        assert_eq!(on!(agent, call_meaning_digest), meaning);
+        assert_eq!(on!(agent, call_snapshot), snapshot);
+        assert_eq!(
+            on!(agent, call_extract, START, 1, CostModel::Tree, None).unwrap(),
+            before
+        );
+        let events = on!(agent, call_events, 0, 1_000);
+        assert!(events.windows(2).all(|pair| pair[0].index < pair[1].index));
+        let counted: u64 = on!(agent, call_metrics).counts.iter().map(|(_, count)| count).sum();
+        assert_eq!(counted, events.len() as u64);
+    }
+}
+
+#[test]
+fn one_alone_saturates_and_explains() {
+    let mut network = Network::new(1, Delivery::InOrder);
+    network.submit(0, PROGRAM);
+    let verdict = network.saturate();
+    assert!(!verdict.exhausted && verdict.applied == 0 && verdict.blocked == 0);
+    let best = on!(network.agents[0], call_extract, START, 1, CostModel::Tree, None).unwrap();
+    assert_eq!(best.len(), 1);
+    let small = "(Mul (Var \"x\") (Add (Num 1) (Var \"y\")))";
+    assert_eq!(
+        on!(network.agents[0], call_check, &format!("(= {START} {small})"), 1),
+        Ok(1)
+    );
+    let steps = on!(network.agents[0], call_explain, START, small).unwrap();
+    assert!(!steps.is_empty());
+    assert_eq!(steps.last().unwrap().after, small);
+    assert!(
+        steps.windows(2).all(|pair| pair[0].after == pair[1].before),
+        "{steps:?}"
+    );
+    let within = Some(Colors::GREEN);
+    let given: Vec<Extracted> = on!(network.agents[0], call_extract, START, 1, CostModel::Tree, within).unwrap();
+    assert!(given[0].cost >= best[0].cost);
+}
+
+#[test]
+fn networks_of_all_sizes_mean_the_same() {
+    let mut expected = None;
+    for (agents, delivery) in [
+        (1, Delivery::InOrder),
+        (2, Delivery::InOrder),
+        (3, Delivery::Scrambled),
+        (9, Delivery::InOrder),
+        (9, Delivery::Scrambled),
+    ] {
+        let mut network = Network::new(agents, delivery);
+        network.submit(agents as usize - 1, PROGRAM);
+        network.saturate();
+        let meaning = on!(network.agents[0], call_meaning_digest);
+        let best = on!(network.agents[0], call_extract, START, 3, CostModel::Tree, None).unwrap();
+        let state = on!(network.agents[0], call_summary).state_digest;
+        for (id, agent) in network.agents.iter_mut().enumerate() {
+            let summary = on!(*agent, call_summary);
+            assert_eq!((summary.id, &summary.state_digest), (id as u32, &state));
+            assert_eq!(summary.refused, []);
+            assert_eq!(on!(*agent, call_meaning_digest), meaning);
+            assert_eq!(
+                on!(*agent, call_extract, START, 3, CostModel::Tree, None).unwrap(),
+                best
+            );
+            if agents > 1 {
+                assert!(summary.messages_sent > 0 && summary.messages_received > 0);
+                assert!(summary.bytes_sent > 0 && summary.bytes_received > 0);
+            }
+        }
+        let expected = expected.get_or_insert((meaning.clone(), best.clone()));
+        assert_eq!((&meaning, &best), (&expected.0, &expected.1), "{agents} agents");
+    }
+}
+
+#[test]
+fn what_is_submitted_anywhere_is_known_everywhere() {
+    let mut network = Network::new(9, Delivery::InOrder);
+    network.submit(
+        0,
+        "(datatype Math (Num i64) (Add Math Math)) (rewrite (Add a b) (Add b a))",
+    );
+    network.submit(4, "(let left (Add (Num 1) (Num 2)))");
+    network.submit(8, "(let right (Add (Num 2) (Num 1)))");
+    network.saturate();
+    for agent in &mut network.agents {
+        assert_eq!(on!(*agent, call_check, "(= left right)", 1), Ok(1));
+        let steps = on!(*agent, call_explain, "left", "right").unwrap();
+        assert_eq!(steps.len(), 1, "{steps:?}");
+    }
+}
+
+#[test]
+fn a_budget_exhausts_a_round_and_the_next_goes_on() {
+    let mut network = Network::new(3, Delivery::InOrder);
+    network.submit(0, PROGRAM);
+    let few = Budget {
+        matches: 3,
+        nodes: u64::MAX,
+    };
+    assert!(network.round(few).exhausted);
+    let verdict = network.saturate();
+    assert!(!verdict.exhausted);
+}
+
+#[test]
+fn what_is_no_message_of_this_network_changes_nothing() {
+    let mut network = Network::new(3, Delivery::InOrder);
+    let messages = on!(network.agents[0], call_submit, PROGRAM, 1).unwrap();
+    let good = messages
+        .iter()
+        .find(|message| message.kind == MessageKind::State)
+        .expect("a submission is told")
+        .clone();
+    let before = on!(network.agents[1], call_summary).state_digest;
+    for length in 0..good.body.len() {
+        let cut = Message {
+            body: good.body[..length].to_vec(),
+            ..good.clone()
+        };
+        assert_fault!(on!(network.agents[1], call_receive, &cut, 2), Malformed);
+    }
+    let stranger = Message {
+        sender: 77,
+        topic: "agent.77.state".to_owned(),
+        ..good.clone()
+    };
+    assert!(on!(network.agents[1], call_receive, &stranger, 2).is_err());
+    let astray = Message {
+        topic: "no.such.topic".to_owned(),
+        ..good.clone()
+    };
+    assert!(on!(network.agents[1], call_receive, &astray, 2).is_err());
+    assert_eq!(on!(network.agents[1], call_summary).state_digest, before);
+    on!(network.agents[1], call_receive, &good, 3).unwrap();
+    assert_ne!(on!(network.agents[1], call_summary).state_digest, before);
+}
+
+#[test]
+fn a_round_within_a_round_is_misplaced() {
+    let mut network = Network::new(3, Delivery::InOrder);
+    network.submit(0, PROGRAM);
+    let task = RoundTask {
+        ruleset: String::new(),
+        budget: UNBOUNDED,
+    };
+    on!(network.agents[0], call_start_round, &task, 50).unwrap();
+    assert_fault!(on!(network.agents[0], call_start_round, &task, 51), Misplaced);
+    let strange = RoundTask {
+        ruleset: "nosuch".to_owned(),
+        budget: UNBOUNDED,
+    };
+    assert!(on!(network.agents[1], call_start_round, &strange, 52).is_err());
+}

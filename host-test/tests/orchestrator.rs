@@ -1,0 +1,404 @@
+//! The component `agent-orchestrator`, alone: every function of its interface, every error that can occur.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use eqmesh_host_test::orchestrator::OrchestratorComponent;
+use eqmesh_host_test::orchestrator::exports::eqmesh::network::orchestrator::{
+    Barrier, MemberState, OrchestrationError, Topology,
+};
+use eqmesh_host_test::types::{Color, MessageKind, Verdict, Vote};
+use eqmesh_host_test::{Instance, component};
+use wasmtime::component::{Component, ResourceAny};
+
+type Orchestrator = Instance<OrchestratorComponent>;
+
+fn start() -> Orchestrator {
+    static COMPONENT: LazyLock<Component> = LazyLock::new(|| component("agent-orchestrator"));
+    Instance::new(
+        (),
+        |_| Ok(()),
+        |store, linker| OrchestratorComponent::instantiate(store, &COMPONENT, linker),
+    )
+}
+
+/// Calls a method of a network.
+macro_rules! on {
+    ($orchestrator:ident, $network:expr, $method:ident $(, $argument:expr)*) => {
+        $orchestrator
+            .world
+            .eqmesh_network_orchestrator()
+            .network()
+            .$method(&mut $orchestrator.store, $network $(, $argument)*)
+            .unwrap()
+    };
+}
+
+macro_rules! assert_error {
+    ($result:expr, $pattern:pat) => {
+        match $result {
+            Err($pattern) => (),
+            other => panic!("expected {}, got {other:?}", stringify!($pattern)),
+        }
+    };
+}
+
+fn network(orchestrator: &mut Orchestrator, me: u32, agents: u32, coloring: bool, topology: Topology) -> ResourceAny {
+    let networks = orchestrator.world.eqmesh_network_orchestrator().network();
+    networks
+        .call_constructor(&mut orchestrator.store, me, agents, coloring, topology)
+        .unwrap()
+}
+
+fn mesh(orchestrator: &mut Orchestrator, me: u32, agents: u32) -> ResourceAny {
+    network(orchestrator, me, agents, true, Topology::Mesh)
+}
+
+const COLORS: [Color; 3] = [Color::Red, Color::Blue, Color::Green];
+
+#[test]
+fn members_are_colored_by_number() {
+    let mut orchestrator = start();
+    for agents in [1, 2, 3, 9, 20] {
+        let network = mesh(&mut orchestrator, 0, agents);
+        let members = on!(orchestrator, network, call_members);
+        assert_eq!(members.len() as u32, agents);
+        for (at, member) in members.iter().enumerate() {
+            assert_eq!(
+                (member.id, member.color, member.state),
+                (at as u32, COLORS[at % 3], MemberState::Active)
+            );
+        }
+    }
+}
+
+#[test]
+fn shares_of_each_color_are_all_taken_once() {
+    let mut orchestrator = start();
+    for agents in [1, 2, 3, 4, 5, 9, 10] {
+        let network = mesh(&mut orchestrator, 0, agents);
+        for color in COLORS {
+            let mut parts = BTreeSet::new();
+            let mut counts = BTreeSet::new();
+            for agent in 0..agents {
+                let shares = on!(orchestrator, network, call_shares, agent).unwrap();
+                if agents >= 3 {
+                    assert_eq!(shares.len(), 1, "from three agents on, each has its own color only");
+                    assert_eq!(shares[0].0, COLORS[agent as usize % 3]);
+                } else {
+                    assert_eq!(shares.len(), 3);
+                }
+                for (_, share) in shares.into_iter().filter(|(own, _)| *own == color) {
+                    assert!(
+                        parts.insert(share.index),
+                        "part {} of {color:?} is taken twice",
+                        share.index
+                    );
+                    counts.insert(share.count);
+                }
+            }
+            assert_eq!(counts.len(), 1, "all count the same number of parts");
+            assert_eq!(parts, (0..*counts.first().unwrap()).collect());
+        }
+        assert_error!(
+            on!(orchestrator, network, call_shares, agents),
+            OrchestrationError::Stranger(_)
+        );
+    }
+}
+
+#[test]
+fn green_agents_together_certify_everybody_once() {
+    let mut orchestrator = start();
+    for agents in [1, 2, 3, 4, 9] {
+        let network = mesh(&mut orchestrator, 0, agents);
+        let mut certified = Vec::new();
+        for agent in 0..agents {
+            let own = on!(orchestrator, network, call_certifies, agent).unwrap();
+            if agents >= 3 && COLORS[agent as usize % 3] != Color::Green {
+                assert_eq!(own, []);
+            }
+            certified.extend(own);
+        }
+        certified.sort_unstable();
+        certified.dedup();
+        assert_eq!(certified, (0..agents).collect::<Vec<_>>(), "{agents} agents");
+        assert_error!(
+            on!(orchestrator, network, call_certifies, agents),
+            OrchestrationError::Stranger(_)
+        );
+    }
+}
+
+#[test]
+fn a_mesh_connects_everybody() {
+    let mut orchestrator = start();
+    let network = mesh(&mut orchestrator, 4, 9);
+    for agent in 0..9 {
+        let others: Vec<u32> = (0..9).filter(|&other| other != agent).collect();
+        assert_eq!(on!(orchestrator, network, call_neighbours, agent), Ok(others));
+    }
+    assert_eq!(on!(orchestrator, network, call_diameter), 1);
+    assert_error!(
+        on!(orchestrator, network, call_neighbours, 9),
+        OrchestrationError::Stranger(9)
+    );
+    let alone = mesh(&mut orchestrator, 0, 1);
+    assert_eq!(on!(orchestrator, alone, call_neighbours, 0), Ok(vec![]));
+    assert_eq!(on!(orchestrator, alone, call_diameter), 0);
+}
+
+#[test]
+fn the_sierpinski_lattice_is_that_of_the_design() {
+    let lattice: [&[u32]; 9] = [
+        &[1, 2],
+        &[0, 2, 3, 4, 5],
+        &[0, 1, 5, 6, 7],
+        &[1, 4, 8],
+        &[1, 3, 5, 8],
+        &[1, 2, 4, 6, 8],
+        &[2, 5, 7],
+        &[2, 6],
+        &[3, 4, 5],
+    ];
+    let mut orchestrator = start();
+    let network = network(&mut orchestrator, 0, 9, true, Topology::Sierpinski);
+    for (agent, neighbours) in lattice.into_iter().enumerate() {
+        assert_eq!(
+            on!(orchestrator, network, call_neighbours, agent as u32),
+            Ok(neighbours.to_vec())
+        );
+    }
+    // Breadth first from each: 0 to 8 and 7 to 8 are the farthest.
+    let farthest = |from: usize| {
+        let mut distance = [u32::MAX; 9];
+        distance[from] = 0;
+        let mut queue = std::collections::VecDeque::from([from]);
+        while let Some(at) = queue.pop_front() {
+            for &next in lattice[at] {
+                if distance[next as usize] == u32::MAX {
+                    distance[next as usize] = distance[at] + 1;
+                    queue.push_back(next as usize);
+                }
+            }
+        }
+        distance.into_iter().max().unwrap()
+    };
+    assert_eq!(
+        on!(orchestrator, network, call_diameter),
+        (0..9).map(farthest).max().unwrap()
+    );
+}
+
+fn vote(digest: u8, saturated: bool) -> Vote {
+    Vote {
+        state_digest: vec![digest; 32],
+        saturated,
+        exhausted: false,
+        matches: 5,
+        applied: 2,
+        blocked: 1,
+    }
+}
+
+/// Everybody arrives at the barrier awaited, and it is passed.
+fn pass(orchestrator: &mut Orchestrator, network: ResourceAny, agents: u32, round: u32) -> Option<Barrier> {
+    let (_, barrier) = on!(orchestrator, network, call_round);
+    let barrier = barrier.expect("a round is under way");
+    let awaited: Vec<u32> = (0..agents)
+        .filter(|agent| {
+            let certifies = !on!(orchestrator, network, call_certifies, *agent).unwrap().is_empty();
+            barrier != Barrier::Certified || certifies
+        })
+        .collect();
+    for (at, &agent) in awaited.iter().enumerate() {
+        assert!(!on!(orchestrator, network, call_ready));
+        assert_error!(
+            on!(orchestrator, network, call_advance),
+            OrchestrationError::Misplaced(_)
+        );
+        let ready = on!(orchestrator, network, call_arrive, agent, round, barrier).unwrap();
+        assert_eq!(ready, at + 1 == awaited.len(), "{barrier:?}, agent {agent}");
+    }
+    assert!(on!(orchestrator, network, call_ready));
+    on!(orchestrator, network, call_advance).unwrap()
+}
+
+#[test]
+fn a_round_passes_three_barriers_and_ends_with_a_verdict() {
+    let mut orchestrator = start();
+    let agents = 3;
+    let network = mesh(&mut orchestrator, 1, agents);
+    assert_eq!(on!(orchestrator, network, call_round), (0, None));
+    assert_eq!(on!(orchestrator, network, call_verdict), None);
+    assert_error!(
+        on!(orchestrator, network, call_advance),
+        OrchestrationError::Misplaced(_)
+    );
+    for round in 1..=3 {
+        assert_eq!(on!(orchestrator, network, call_begin_round), Ok(round));
+        assert_error!(
+            on!(orchestrator, network, call_begin_round),
+            OrchestrationError::Misplaced(_)
+        );
+        assert_eq!(on!(orchestrator, network, call_round), (round, Some(Barrier::Derived)));
+        assert_eq!(
+            pass(&mut orchestrator, network, agents, round),
+            Some(Barrier::Certified)
+        );
+        assert_eq!(pass(&mut orchestrator, network, agents, round), Some(Barrier::Compared));
+        for agent in 0..agents {
+            // Round 2: one differs. Round 3: all saturated, nothing blocked.
+            let digest = u8::from(round == 2 && agent == 2);
+            let mut vote = vote(digest, round == 3);
+            vote.blocked = u64::from(round != 3);
+            on!(orchestrator, network, call_cast, agent, round, &vote).unwrap();
+        }
+        assert_eq!(pass(&mut orchestrator, network, agents, round), None);
+        let expected = Verdict {
+            round,
+            saturated: round == 3,
+            exhausted: false,
+            agreed: round != 2,
+            matches: 15,
+            applied: 6,
+            blocked: if round == 3 { 0 } else { 3 },
+        };
+        assert_eq!(on!(orchestrator, network, call_verdict), Some(expected));
+        assert_eq!(on!(orchestrator, network, call_round), (round, None));
+    }
+}
+
+#[test]
+fn one_exhausted_vote_exhausts_the_round() {
+    let mut orchestrator = start();
+    let network = network(&mut orchestrator, 0, 2, false, Topology::Mesh);
+    on!(orchestrator, network, call_begin_round).unwrap();
+    // Without coloring no certificates are awaited.
+    assert_eq!(pass(&mut orchestrator, network, 2, 1), Some(Barrier::Compared));
+    let mut exhausted = vote(0, true);
+    (exhausted.exhausted, exhausted.blocked) = (true, 0);
+    on!(orchestrator, network, call_cast, 0, 1, &exhausted).unwrap();
+    let mut calm = vote(0, true);
+    calm.blocked = 0;
+    on!(orchestrator, network, call_cast, 1, 1, &calm).unwrap();
+    assert_eq!(pass(&mut orchestrator, network, 2, 1), None);
+    let verdict = on!(orchestrator, network, call_verdict).unwrap();
+    assert!(verdict.exhausted && !verdict.saturated && verdict.agreed);
+}
+
+#[test]
+fn early_arrivals_are_kept_and_repetitions_are_harmless() {
+    let mut orchestrator = start();
+    let network = mesh(&mut orchestrator, 0, 3);
+    on!(orchestrator, network, call_begin_round).unwrap();
+    // Somebody quick has passed all barriers of this round and the first of the next.
+    for barrier in [Barrier::Derived, Barrier::Certified, Barrier::Compared] {
+        on!(orchestrator, network, call_arrive, 2, 1, barrier).unwrap();
+    }
+    on!(orchestrator, network, call_arrive, 2, 2, Barrier::Derived).unwrap();
+    assert_error!(
+        on!(orchestrator, network, call_arrive, 2, 3, Barrier::Derived),
+        OrchestrationError::Premature(_)
+    );
+    assert_error!(
+        on!(orchestrator, network, call_arrive, 3, 1, Barrier::Derived),
+        OrchestrationError::Stranger(3)
+    );
+    on!(orchestrator, network, call_arrive, 0, 1, Barrier::Derived).unwrap();
+    assert_error!(
+        on!(orchestrator, network, call_arrive, 0, 1, Barrier::Derived),
+        OrchestrationError::Stale(_)
+    );
+    assert!(!on!(orchestrator, network, call_ready));
+    assert_eq!(
+        on!(orchestrator, network, call_arrive, 1, 1, Barrier::Derived),
+        Ok(true)
+    );
+    assert_eq!(on!(orchestrator, network, call_advance), Ok(Some(Barrier::Certified)));
+    // The only GREEN agent had arrived before.
+    assert!(on!(orchestrator, network, call_ready));
+    assert_eq!(on!(orchestrator, network, call_advance), Ok(Some(Barrier::Compared)));
+    for agent in 0..3 {
+        on!(orchestrator, network, call_cast, agent, 1, &vote(0, false)).unwrap();
+    }
+    on!(orchestrator, network, call_arrive, 0, 1, Barrier::Compared).unwrap();
+    on!(orchestrator, network, call_arrive, 1, 1, Barrier::Compared).unwrap();
+    assert_eq!(on!(orchestrator, network, call_advance), Ok(None));
+    assert_error!(
+        on!(orchestrator, network, call_arrive, 0, 1, Barrier::Derived),
+        OrchestrationError::Stale(_)
+    );
+    assert_eq!(on!(orchestrator, network, call_begin_round), Ok(2));
+    on!(orchestrator, network, call_arrive, 0, 2, Barrier::Derived).unwrap();
+    assert_eq!(
+        on!(orchestrator, network, call_arrive, 1, 2, Barrier::Derived),
+        Ok(true),
+        "agent 2 was kept"
+    );
+}
+
+#[test]
+fn votes_of_strangers_and_of_other_rounds_are_refused() {
+    let mut orchestrator = start();
+    let network = mesh(&mut orchestrator, 0, 3);
+    on!(orchestrator, network, call_begin_round).unwrap();
+    assert_error!(
+        on!(orchestrator, network, call_cast, 3, 1, &vote(0, true)),
+        OrchestrationError::Stranger(3)
+    );
+    assert_error!(
+        on!(orchestrator, network, call_cast, 0, 0, &vote(0, true)),
+        OrchestrationError::Stale(_)
+    );
+    assert_error!(
+        on!(orchestrator, network, call_cast, 0, 9, &vote(0, true)),
+        OrchestrationError::Premature(_)
+    );
+}
+
+#[test]
+fn messages_have_topics_and_topics_are_read_back() {
+    let mut orchestrator = start();
+    let network = mesh(&mut orchestrator, 0, 9);
+    let cases = [
+        (MessageKind::State, 3, None, "agent.3.state", Some(3)),
+        (MessageKind::Sync, 3, Some(5), "agent.5.sync", Some(5)),
+        (MessageKind::Heartbeat, 3, Some(5), "agent.3.heartbeat", Some(3)),
+        (MessageKind::Heartbeat, 3, None, "broadcast.heartbeat", None),
+        (MessageKind::Ack, 8, None, "agent.8.ack", Some(8)),
+    ];
+    for (kind, sender, receiver, topic, named) in cases {
+        assert_eq!(
+            on!(orchestrator, network, call_topic, kind, sender, receiver),
+            Ok(topic.to_owned())
+        );
+        assert_eq!(on!(orchestrator, network, call_parse_topic, topic), Ok((kind, named)));
+    }
+    assert_error!(
+        on!(orchestrator, network, call_topic, MessageKind::State, 9, None),
+        OrchestrationError::Stranger(9)
+    );
+    assert_error!(
+        on!(orchestrator, network, call_topic, MessageKind::Sync, 0, Some(9)),
+        OrchestrationError::Stranger(9)
+    );
+    let strange = [
+        "",
+        "agent",
+        "agent.3",
+        "agent.3.mood",
+        "agent.x.state",
+        "agent.-1.state",
+        "broadcast.state",
+    ];
+    for topic in strange
+        .into_iter()
+        .chain(["agent.3.state.more", "agent.99999999999.state", "agent.+3.state"])
+    {
+        assert_error!(
+            on!(orchestrator, network, call_parse_topic, topic),
+            OrchestrationError::Topic(_)
+        );
+    }
+}
