@@ -313,5 +313,5 @@ fn wrap(binary: &[u8]) -> Result<Vec<u8>> {
 fn encode_wit(folder: &Path) -> Result<Vec<u8>> {
     let mut resolve = wit_parser::Resolve::default();
     let (package, _) = resolve.push_dir(folder)?;
-    wit_component::encode(&resolve, package, false)
+    wit_component::encode(&resolve, package)
 }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Config, Engine, Store};
+use wasmtime::{Cache, CacheConfig, Config, Engine, Store};
 
 /// One engine for a test binary: compiling is the costly part, and the machine code is shared.
 pub fn engine() -> &'static Engine {
@@ -12,6 +12,8 @@ pub fn engine() -> &'static Engine {
         let mut config = Config::new();
         // Sync components only: calls are several times cheaper without.
         config.concurrency_support(false);
+        // Machine code is kept from one test binary to the next, where there is a place for it.
+        config.cache(Cache::new(CacheConfig::new()).ok());
         Engine::new(&config).expect("the configuration fits the features of this build")
     })
 }

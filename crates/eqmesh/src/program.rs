@@ -34,7 +34,7 @@ pub fn of_text(name: &str, text: &str) -> Result<Program, ProgramErrors> {
 
 /// Reads the files as one program: first the rules, then the others, in order. `-` is the standard input.
 pub fn load(rules: &[PathBuf], files: &[PathBuf]) -> Result<Program, LoadError> {
-    let rules = rules.iter().map(|path| (path, Format::Rules));
+    let rules = rules.iter().map(|path| (path, Format::OtherRules));
     let files = files.iter().map(|path| (path, Format::of_path(path)));
     let mut texts = Vec::new();
     for (path, format) in rules.chain(files) {

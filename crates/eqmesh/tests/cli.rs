@@ -379,6 +379,33 @@ fn plain_rules_and_terms_give_the_cheapest_of_each() {
         .collect();
     assert_eq!(found, ["x", "y"], "{report:#}");
     assert_eq!(report["stopped"], "saturated");
+    // Rules of other tools: what cannot be run is left out aloud, what cannot be read is refused.
+    let ruler = root().join("examples/ruler/bool.rules");
+    let ruler = ruler.to_str().unwrap();
+    write(folder.path(), "bool.sexp", "(| (& a b) (& b a))\n");
+    let run = output(
+        folder.path(),
+        &[
+            "run",
+            "--engine",
+            "native",
+            "--rounds",
+            "2",
+            "--rules",
+            ruler,
+            "bool.sexp",
+        ],
+    );
+    assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
+    assert!(stderr(&run).contains("rule left out"), "{}", stderr(&run));
+    assert!(stdout(&run).contains("(& a b)  (cost 3)"), "{}", stdout(&run));
+    write(folder.path(), "broken.rules", "(+ ?a 0) = ?a\n");
+    assert_eq!(
+        output(folder.path(), &["run", "--rules", "broken.rules", "bool.sexp"])
+            .status
+            .code(),
+        Some(2)
+    );
     // Several files are one program, and the standard input is a file.
     write(folder.path(), "declare.egg", "(datatype M (N i64))\n");
     write(folder.path(), "ask.egg", "(N 1)\n(check (N 1))\n");

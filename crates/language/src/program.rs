@@ -95,6 +95,9 @@ pub enum Format {
     Commands,
     /// A rule a line.
     Rules,
+    /// A rule a line, as other tools have them: a rule that cannot be run here, since its left side is a variable alone or its right side has one that
+    /// the left side has not, is left out with a warning. Anything else that is wrong is an error.
+    OtherRules,
     /// Untyped terms.
     Terms,
 }
@@ -184,8 +187,13 @@ impl ProgramReader<'_> {
             text: text.clone(),
         });
         match format {
-            Format::Rules => {
-                let forms = match read_rules(&text, false) {
+            Format::Rules | Format::OtherRules => {
+                let left_out =
+                    |own: &Diagnostic| matches!(own.code, "left-is-variable" | "unbound-variable" | "duplicate-rule");
+                let lenient = Some(read_rules(&text, true)).filter(|read| {
+                    format == Format::OtherRules && read.as_ref().is_ok_and(|read| read.warnings.iter().all(left_out))
+                });
+                let forms = match lenient.unwrap_or_else(|| read_rules(&text, false)) {
                     Ok(read) => {
                         self.report(file, read.warnings);
                         read.forms

@@ -165,6 +165,7 @@ pub fn step_all(
         total.matches += report.matches;
         total.applied += report.applied;
         total.blocked += report.blocked;
+        total.nodes += report.nodes;
         total.saturated &= report.saturated;
         total.exhausted |= report.exhausted;
         left.budget.matches = left.budget.matches.saturating_sub(report.matches);

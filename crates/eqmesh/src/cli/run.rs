@@ -32,7 +32,8 @@ pub(crate) struct RunArguments {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Plain rules, one a line (`(+ ?a ?b) => (+ ?b ?a)`), that are read before the program. May be repeated.
+    /// Plain rules, one a line (`(+ ?a ?b) => (+ ?b ?a)`), that are read before the program; rules that cannot be run (a variable alone on the left)
+    /// are left out with a warning. May be repeated.
     #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
 

@@ -14,7 +14,7 @@ use eqmesh_agent::Config;
 use eqmesh_composer::{ComposeError, World, compose};
 use rayon::prelude::*;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Config as EngineConfig, Engine, Store};
+use wasmtime::{Cache, CacheConfig, Config as EngineConfig, Engine, Store};
 
 pub use agent::WasmAgent;
 use bindings::AgentWorld;
@@ -52,11 +52,14 @@ impl std::fmt::Debug for Host {
 }
 
 impl Host {
-    /// Composes these agents and compiles them: some 50 ms each, on all processors.
+    /// Composes these agents and compiles them, on all processors: seconds the first time, then milliseconds, since wasmtime keeps the machine code in
+    /// the user's cache folder.
     pub fn new(worlds: impl IntoIterator<Item = World>) -> Result<Host, HostError> {
         let mut config = EngineConfig::new();
         // The agents' interfaces are synchronous, and without it a call is several times cheaper.
         config.concurrency_support(false);
+        // Machine code is kept from run to run, where there is a place for it.
+        config.cache(Cache::new(CacheConfig::new()).ok());
         let engine = Engine::new(&config)?;
         let worlds: BTreeSet<World> = worlds.into_iter().collect();
         let agents = worlds
