@@ -11,7 +11,7 @@ use crate::query;
 use crate::reader::{Form, Forms};
 use crate::rewrite::check_ruleset;
 use crate::scope::Scope;
-use crate::signature::{Signature, SortId};
+use crate::signature::{Signature, SortId, UNTYPED_SORT};
 
 /// The most schedules inside each other.
 pub const MAX_SCHEDULE_DEPTH: usize = 256;
@@ -31,7 +31,7 @@ pub enum CommandKind {
     Fail(Box<crate::program::Command>),
     /// `extract`.
     Extract {
-        /// The term in canonical form.
+        /// The term in canonical form, as [`Signature::resolve`] takes it.
         term: String,
         /// How many terms to show at most, from 1.
         variants: u32,
@@ -49,7 +49,7 @@ pub enum CommandKind {
         /// How many rows at most.
         limit: u32,
     },
-    /// `explain`: two terms in canonical form.
+    /// `explain`: two terms in canonical form, as [`Signature::resolve`] takes them.
     Explain {
         /// A term.
         left: String,
@@ -289,9 +289,12 @@ impl<'t> CommandReader<'_, 't> {
         }
     }
 
+    /// A term that [`Signature::resolve`] takes, and its sort.
     fn term(&mut self, form: Form) -> Option<(String, SortId)> {
         let mut scope = Scope::new(self.signature, self.failed);
-        ground(&mut scope, self.forms, form, false, self.diagnostics)
+        let (text, sort) = ground(&mut scope, self.forms, form, false, self.diagnostics)?;
+        let plain = sort == UNTYPED_SORT && !self.signature.labels.contains(&text);
+        Some((if plain { format!("(untyped {text})") } else { text }, sort))
     }
 
     fn extract(&mut self, form: Form, positional: &[Form], settings: &[Setting<'t>]) -> Option<CommandKind> {

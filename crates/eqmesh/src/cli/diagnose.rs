@@ -41,20 +41,21 @@ struct Excerpt {
 impl SourceCode for Excerpt {
     fn read_span<'a>(
         &'a self,
-        _: &SourceSpan,
-        _: usize,
-        _: usize,
+        asked: &SourceSpan,
+        before: usize,
+        after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let lines = self.text.lines().count();
+        // Without context, it is asked where the place itself is, for the headline.
+        let column = match asked.offset().checked_sub(self.from) {
+            Some(offset) if before == 0 && after == 0 => {
+                self.text.char_indices().take_while(|(at, _)| *at < offset).count() + self.column
+            }
+            _ => self.column,
+        };
         let span = SourceSpan::from((self.from, self.text.len()));
-        let contents = MietteSpanContents::new_named(
-            self.name.clone(),
-            self.text.as_bytes(),
-            span,
-            self.line,
-            self.column,
-            lines,
-        );
+        let contents =
+            MietteSpanContents::new_named(self.name.clone(), self.text.as_bytes(), span, self.line, column, lines);
         Ok(Box::new(contents))
     }
 }

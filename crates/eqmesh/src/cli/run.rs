@@ -54,7 +54,7 @@ pub(crate) struct RunArguments {
     match_limit: Option<u64>,
 
     /// Stop deriving after S seconds (the round under way still ends).
-    #[arg(long, env = "EQMESH_TIME_LIMIT", value_name = "S", value_parser = seconds)]
+    #[arg(long, env = "EQMESH_TIME_LIMIT", value_name = "S", value_parser = seconds, allow_negative_numbers = true)]
     time_limit: Option<f64>,
 
     /// Whether red and blue work may build on each other only through what a green agent certified. [default: auto, which is on]

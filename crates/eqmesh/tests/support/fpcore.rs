@@ -6,7 +6,9 @@ use eqmesh_language::reader::{Form, Forms, Kind};
 
 /// The bodies in a file that use nothing but `+ - * /`, numbers and names, with `let` put in place.
 pub(crate) fn expressions(text: &str) -> Vec<String> {
-    let forms = Forms::read(text).expect("FPCore is s-expressions");
+    // Brackets are parentheses there.
+    let text = text.replace('[', "(").replace(']', ")");
+    let forms = Forms::read(&text).expect("FPCore is s-expressions");
     let bodies = forms.roots().filter(|&form| forms.head(form) == Some("FPCore"));
     let bodies = bodies.filter_map(|form| forms.elements(form).last());
     bodies.filter_map(|body| term(&forms, body, &BTreeMap::new())).collect()
