@@ -45,11 +45,11 @@ pub fn infer_polarity(rule: &Inference) -> Color {
     if rule.is_own_reverse() {
         return Color::Green;
     }
-    match rule.left.weight.cmp(&rule.right.weight) {
-        std::cmp::Ordering::Less => Color::Red,
-        std::cmp::Ordering::Greater => Color::Blue,
-        std::cmp::Ordering::Equal if rule.reversed => Color::Blue,
-        std::cmp::Ordering::Equal => Color::Red,
+    let (left, right) = (rule.left.weight, rule.right.weight);
+    if left > right || left == right && rule.reversed {
+        Color::Blue
+    } else {
+        Color::Red
     }
 }
 

@@ -57,7 +57,7 @@ fn read(path: &Path) -> std::io::Result<String> {
     };
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count();
+        let line = error.as_bytes()[..at].split(|&byte| byte == b'\n').count();
         let message = format!("line {line} is not UTF-8 (byte {at}); save the file as UTF-8");
         std::io::Error::new(std::io::ErrorKind::InvalidData, message)
     })

@@ -207,6 +207,28 @@ impl Forest {
         edges
     }
 
+    /// The concrete term that a text says.
+    fn concrete(&mut self, term: &Term<Name>) -> Option<u32> {
+        let mut ids: Vec<u32> = Vec::with_capacity(term.len());
+        for (operator, arguments) in term.nodes() {
+            let children = arguments
+                .iter()
+                .map(|argument| {
+                    Some(match *argument {
+                        Argument::Node(position) => Child::Term(ids[position as usize]),
+                        Argument::Reference(name) => Child::Term(self.named(name)?),
+                        Argument::Value(id) => Child::Value(id),
+                    })
+                })
+                .collect::<Option<Vec<_>>>()?;
+            ids.push(self.add(operator, children));
+        }
+        match term.root {
+            Argument::Reference(name) => self.named(name),
+            _ => ids.last().copied(),
+        }
+    }
+
     fn child_of_operand(values: &mut EGraph, operand: &Operand, bound: &[Option<Child>]) -> Option<Child> {
         match operand {
             Operand::Variable(variable) => bound[variable.0 as usize],
@@ -539,27 +561,6 @@ impl Replica {
         Ok(forest)
     }
 
-    fn concrete(&mut self, forest: &mut Forest, term: &Term<Name>) -> Option<u32> {
-        let mut ids: Vec<u32> = Vec::with_capacity(term.len());
-        for (operator, arguments) in term.nodes() {
-            let children = arguments
-                .iter()
-                .map(|argument| {
-                    Some(match *argument {
-                        Argument::Node(position) => Child::Term(ids[position as usize]),
-                        Argument::Reference(name) => Child::Term(forest.named(name)?),
-                        Argument::Value(id) => Child::Value(id),
-                    })
-                })
-                .collect::<Option<Vec<_>>>()?;
-            ids.push(forest.add(operator, children));
-        }
-        match term.root {
-            Argument::Reference(name) => forest.named(name),
-            _ => ids.last().copied(),
-        }
-    }
-
     /// Why two terms are equal: a chain of rewrites from the left to the right, empty if they are the same term. Replays all facts.
     pub fn explain(&mut self, left: &str, right: &str) -> Result<Vec<ExplanationStep>, Fault> {
         let (left_class, right_class) = (self.class_of_text(left)?, self.class_of_text(right)?);
@@ -574,8 +575,8 @@ impl Replica {
         let absent = |text: &str| Fault::Absent(format!("the term `{}` is not in the e-graph", shorten(text)));
         let (left_term, _) = self.parse(left)?;
         let (right_term, _) = self.parse(right)?;
-        let start = self.concrete(&mut forest, &left_term).ok_or_else(|| absent(left))?;
-        let goal = self.concrete(&mut forest, &right_term).ok_or_else(|| absent(right))?;
+        let start = forest.concrete(&left_term).ok_or_else(|| absent(left))?;
+        let goal = forest.concrete(&right_term).ok_or_else(|| absent(right))?;
         forest.close();
         if forest.find(start) != forest.find(goal) {
             return Err(Fault::Refused(

@@ -126,6 +126,9 @@ struct Draft {
     labels: Vec<String>,
 }
 
+/// Blocks that were received and not settled yet, with their bytes: by agent and first sequence.
+type Pending = BTreeMap<(AgentId, u64), (Block, Arc<[u8]>)>;
+
 /// One replica. See the crate's documentation.
 #[derive(Clone, Debug)]
 pub struct Replica {
@@ -134,8 +137,7 @@ pub struct Replica {
     index: Option<Index>,
     naming: Option<Naming>,
     pub(crate) logs: BTreeMap<AgentId, Log>,
-    /// Received, not yet settled: by agent and first sequence.
-    pending: BTreeMap<(AgentId, u64), (Block, Arc<[u8]>)>,
+    pending: Pending,
     /// Agents whose facts were refused from a sequence on.
     refused: BTreeMap<AgentId, (Dot, String)>,
     pub(crate) rules: BTreeMap<Dot, KnownRule>,
@@ -1308,8 +1310,8 @@ fn version(logs: &BTreeMap<AgentId, Log>) -> VersionVector {
 
 /// Which of `count` shares a root's name falls in.
 fn owner(name: Name, count: u32) -> u32 {
-    let mixed = (u64::from(name.agent.0) << 32 | u64::from(name.ordinal)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((mixed >> 32) * u64::from(count) >> 32) as u32
+    let mixed = ((u64::from(name.agent.0) << 32) | u64::from(name.ordinal)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (((mixed >> 32) * u64::from(count)) >> 32) as u32
 }
 
 /// The beginning of a text, for messages.
