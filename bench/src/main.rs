@@ -1,0 +1,43 @@
+//! `eqmesh-bench`: measures eqmesh side by side with its peers, on the workloads of `bench/workloads.json`.
+
+mod engine;
+mod ours;
+#[cfg(feature = "peers")]
+mod peers;
+mod usage;
+mod workload;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Side-by-side benchmarks.
+#[derive(Debug, Parser)]
+#[command(name = "eqmesh-bench", arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Saturation by egg, egglog, eqmesh in this process and eqmesh in WebAssembly: interleaved, each run in a fresh process.
+    Engine(engine::EngineArguments),
+    /// One run of one engine, for `engine` to start.
+    #[command(hide = true)]
+    Worker(engine::WorkerArguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Engine(arguments) => engine::run(&arguments),
+        Command::Worker(arguments) => engine::work(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("eqmesh-bench: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! eqmesh: one agent, in this process or in WebAssembly.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result, ensure};
+use eqmesh::{Agent, Broker, Engine, Setup};
+use eqmesh_agent::RoundTask;
+use eqmesh_replica::Budget;
+
+use crate::engine::{Clock, Outcome};
+use crate::workload::Workload;
+
+/// Runs a workload. Parsing, composing and compiling are not timed.
+pub(crate) fn run(workload: &Workload, engine: Engine) -> Result<Outcome> {
+    let setup = Setup {
+        agents: 1,
+        coloring: false,
+        engine,
+    };
+    let mut broker = Broker::new(setup)?;
+    let mut text = String::new();
+    for rule in &workload.rules {
+        writeln!(
+            text,
+            "(untyped (rewrite {} {} :name {:?}))",
+            rule.lhs, rule.rhs, rule.name
+        )?;
+    }
+    for term in &workload.terms {
+        writeln!(text, "(untyped {term})")?;
+    }
+    broker.submit(&text)?;
+    let task = RoundTask {
+        ruleset: String::new(),
+        budget: Budget {
+            matches: u64::MAX,
+            nodes: u64::MAX,
+        },
+    };
+    let clock = Clock::start();
+    let (mut iterations, mut matches) = (0, 0);
+    while iterations < workload.iterations {
+        iterations += 1;
+        let verdict = broker.round(&task)?;
+        matches += verdict.matches;
+        if verdict.saturated {
+            break;
+        }
+    }
+    let used = clock.stop();
+    let summary = broker.ask(|agent: &mut dyn Agent| agent.summary())?;
+    let size = summary.first().context("one agent")?.size;
+    ensure!(summary.len() == 1, "one agent");
+    Ok(Outcome {
+        enodes: size.enodes,
+        eclasses: size.eclasses,
+        iterations,
+        matches: Some(matches),
+        used,
+    })
+}
