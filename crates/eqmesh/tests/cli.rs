@@ -317,6 +317,26 @@ fn ctrl_c_ends_with_the_best_so_far() {
     assert_eq!(report["converged"], true);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_host_that_cannot_run_agents_is_an_internal_error() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "sum.egg", SUM);
+    // Nine agents reserve far more address space than this.
+    let script = format!("ulimit -v 4000000; exec '{}' run sum.egg", env!("CARGO_BIN_EXE_eqmesh"));
+    let run = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(run.status.code(), Some(3), "{}", stderr(&run));
+    assert!(
+        stderr(&run).contains("wasmtime") && stderr(&run).contains("--engine native"),
+        "{}",
+        stderr(&run)
+    );
+}
+
 #[test]
 fn options_win_over_variables_and_those_over_the_file() {
     let folder = tempfile::tempdir().unwrap();

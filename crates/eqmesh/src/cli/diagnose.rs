@@ -1,5 +1,7 @@
 //! Diagnostics for people, with the line that they are about, and as JSON.
 
+use std::io::IsTerminal as _;
+
 use eqmesh_language::{Diagnostic, Lines, SourceFile};
 use miette::{
     GraphicalReportHandler, LabeledSpan, MietteDiagnostic, MietteError, MietteSpanContents, Report, Severity,
@@ -17,7 +19,8 @@ const CONTEXT: usize = 200;
 
 fn handler() -> GraphicalReportHandler {
     // Colors as the environment asks: none under NO_COLOR, or where the standard error is no terminal.
-    let theme = if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let theme = if plain || !std::io::stderr().is_terminal() {
         miette::GraphicalTheme::unicode_nocolor()
     } else {
         miette::GraphicalTheme::default()
