@@ -1,0 +1,246 @@
+//! Messages: taking them in, whatever their order, and sending them.
+
+use eqmesh_orchestrator::{Barrier, OrchestrationError};
+use eqmesh_replica::{AgentId, Fault};
+use eqmesh_timeline::{Entry, EventKind, Phase};
+
+use super::{MAX_KEPT, Node, misfit};
+use crate::message::{Ballot, Body, Message};
+use crate::ports::{Graph, Log, Network, Parts};
+
+impl<P: Parts> Node<P> {
+    /// Takes in a message, in any order, any number of times; answers what there is to say to it.
+    pub fn receive(&mut self, message: &Message, now: u64) -> Result<Vec<Message>, Fault> {
+        let body = self.open(message)?;
+        let from = message.sender;
+        if from == self.config.id {
+            return Ok(Vec::new());
+        }
+        let mut messages = Vec::new();
+        match body {
+            Body::State {
+                reached,
+                rulesets,
+                block,
+            } => {
+                let block = block.filter(|block| !block.is_empty());
+                let fresh = self.take_facts(from, reached.map(|(round, stage)| (round, stage.into())), block, now)?;
+                self.note_received(message, now);
+                if !rulesets.is_empty() {
+                    self.rulesets.extend(rulesets);
+                    self.unlearned = true;
+                }
+                match (reached, fresh) {
+                    (Some(_), _) => self.progress(now, &mut messages)?,
+                    (None, true) => messages.push(self.send(Some(from), &Body::Ack, now, Phase::Reconcile)),
+                    (None, false) => {}
+                }
+            }
+            Body::Sync => {
+                self.note_received(message, now);
+                self.note(
+                    EventKind::SyncStarted,
+                    Some(from),
+                    Some(message.id),
+                    None,
+                    0,
+                    now,
+                    Phase::Reconcile,
+                );
+                let rulesets: Vec<String> = self.rulesets.iter().cloned().collect();
+                let mut rulesets = Some(rulesets).filter(|rulesets| !rulesets.is_empty());
+                let mut blocks: Vec<Option<Vec<u8>>> =
+                    self.graph.delta_since(&message.version).into_iter().map(Some).collect();
+                if blocks.is_empty() && rulesets.is_some() {
+                    blocks.push(None);
+                }
+                for block in blocks {
+                    let body = Body::State {
+                        reached: None,
+                        rulesets: rulesets.take().unwrap_or_default(),
+                        block,
+                    };
+                    messages.push(self.send(Some(from), &body, now, Phase::Reconcile));
+                }
+                self.note(
+                    EventKind::SyncCompleted,
+                    Some(from),
+                    Some(message.id),
+                    None,
+                    0,
+                    now,
+                    Phase::Reconcile,
+                );
+            }
+            Body::Heartbeat { digest, ballot } => {
+                if let Some((round, ballot)) = ballot {
+                    self.count_ballot(from, round, ballot, digest)?;
+                }
+                self.note_received(message, now);
+                self.note(
+                    EventKind::Heartbeat,
+                    Some(from),
+                    Some(message.id),
+                    None,
+                    0,
+                    now,
+                    Phase::Reconcile,
+                );
+                if ballot.is_some() {
+                    self.progress(now, &mut messages)?;
+                } else if self.network.round().1.is_none() && !self.graph.version().covers(&message.version) {
+                    messages.push(self.send(Some(from), &Body::Sync, now, Phase::Reconcile));
+                }
+            }
+            Body::Ack => {
+                self.note_received(message, now);
+                self.note(
+                    EventKind::Acknowledged,
+                    Some(from),
+                    Some(message.id),
+                    None,
+                    0,
+                    now,
+                    Phase::Reconcile,
+                );
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Checks a message's envelope and reads its body.
+    fn open(&self, message: &Message) -> Result<Body, Fault> {
+        let Message {
+            kind,
+            sender,
+            receiver,
+            topic,
+            body,
+            ..
+        } = message;
+        self.network.parse_topic(topic).map_err(misfit)?;
+        let expected = self.network.topic(*kind, *sender, *receiver).map_err(misfit)?;
+        if *topic != expected {
+            return Err(Fault::Malformed(format!(
+                "the topic of this message is `{expected}`, not `{topic}`"
+            )));
+        }
+        if let Some(other) = receiver.filter(|receiver| *receiver != self.config.id) {
+            return Err(Fault::Misplaced(format!(
+                "the message is for agent {}, and this is agent {}",
+                other.0, self.config.id.0
+            )));
+        }
+        let body = Body::decode(body)?;
+        if body.kind() != *kind {
+            return Err(Fault::Malformed(
+                "the body belongs to a message of another kind".to_owned(),
+            ));
+        }
+        Ok(body)
+    }
+
+    /// Takes facts in, or keeps them for their time. Answers whether facts that belong to no round were settled.
+    fn take_facts(
+        &mut self,
+        from: AgentId,
+        reached: Option<(u32, Barrier)>,
+        block: Option<Vec<u8>>,
+        now: u64,
+    ) -> Result<bool, Fault> {
+        let (round, awaited) = self.network.round();
+        let Some((its_round, barrier)) = reached else {
+            let Some(block) = block else { return Ok(false) };
+            if awaited.is_some() {
+                if self.outside_bytes + block.len() > MAX_KEPT {
+                    return Err(Fault::Limit(format!(
+                        "at most {MAX_KEPT} bytes are kept until the round is over"
+                    )));
+                }
+                self.outside_bytes += block.len();
+                self.outside.push(block);
+                return Ok(false);
+            }
+            self.graph.receive(&block)?;
+            self.settle(now, Phase::Reconcile);
+            self.unlearned = true;
+            return Ok(true);
+        };
+        let current = its_round == round && awaited == Some(barrier);
+        if let Some(block) = block.as_ref().filter(|_| current) {
+            self.graph.receive(block)?;
+        }
+        match self.network.arrive(from, its_round, barrier) {
+            Ok(_) => {
+                if !current {
+                    self.early.entry((its_round, barrier)).or_default().extend(block);
+                }
+                Ok(false)
+            }
+            // A repetition, since nobody passes a barrier that somebody has not reached.
+            Err(OrchestrationError::Stale(_)) => Ok(false),
+            Err(error) => Err(misfit(error)),
+        }
+    }
+
+    fn count_ballot(&mut self, from: AgentId, round: u32, ballot: Ballot, digest: [u8; 32]) -> Result<(), Fault> {
+        for counted in [
+            self.network.cast(from, round, ballot.vote(digest)),
+            self.network.arrive(from, round, Barrier::Compared).map(|_| ()),
+        ] {
+            match counted {
+                Ok(()) | Err(OrchestrationError::Stale(_)) => {}
+                Err(error) => return Err(misfit(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says to everybody what this agent has; whoever lacks some of it asks for it.
+    pub fn heartbeat(&mut self, now: u64) -> Message {
+        let body = Body::Heartbeat {
+            digest: self.graph.state_digest(),
+            ballot: None,
+        };
+        self.send(None, &body, now, Phase::Reconcile)
+    }
+
+    pub(super) fn send(&mut self, receiver: Option<AgentId>, body: &Body, now: u64, phase: Phase) -> Message {
+        let id = self.next_message;
+        self.next_message += 1;
+        let kind = body.kind();
+        let body = body.encode();
+        let topic = self.network.topic(kind, self.config.id, receiver);
+        let at = self.note(EventKind::Sent, receiver, Some(id), None, body.len() as u64, now, phase);
+        self.sent.0 += 1;
+        self.sent.1 += body.len() as u64;
+        Message {
+            id,
+            kind,
+            sender: self.config.id,
+            receiver,
+            topic: topic.expect("sender and receiver are members"),
+            version: self.graph.version(),
+            at,
+            body,
+        }
+    }
+
+    fn note_received(&mut self, message: &Message, now: u64) {
+        let bytes = message.body.len() as u64;
+        self.received.0 += 1;
+        self.received.1 += bytes;
+        let entry = Entry {
+            kind: EventKind::Received,
+            agent: self.config.id,
+            peer: Some(message.sender),
+            message: Some(message.id),
+            fact: None,
+            version: message.version.clone(),
+            bytes,
+            round: self.network.round().0,
+            phase: Phase::Reconcile,
+        };
+        self.log.record(entry, now, Some(message.at));
+    }
+}

@@ -1,0 +1,107 @@
+//! Questions: what is asked of an agent.
+
+use eqmesh_egraph::color::Colors;
+use eqmesh_egraph::extract::{CostModel, Extracted};
+use eqmesh_orchestrator::Verdict;
+use eqmesh_replica::{ExplanationStep, Fault};
+use eqmesh_timeline::{Event, Metrics};
+
+use super::{Node, Summary};
+use crate::ports::{Diagnostic, Graph, Log, Network, Parts, Signature};
+
+impl<P: Parts> Node<P> {
+    /// The last round that ended here.
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.network.verdict()
+    }
+
+    /// The agent at a glance. O(agents).
+    pub fn summary(&self) -> Summary {
+        Summary {
+            id: self.config.id,
+            color: match self.palette[..] {
+                [only] => Some(only),
+                _ => None,
+            },
+            size: self.graph.size(),
+            state_digest: self.graph.state_digest(),
+            messages_sent: self.sent.0,
+            bytes_sent: self.sent.1,
+            messages_received: self.received.0,
+            bytes_received: self.received.1,
+            refused: self.graph.refused(),
+        }
+    }
+
+    /// Covers the closed e-graph only.
+    pub fn meaning_digest(&mut self) -> [u8; 32] {
+        self.graph.meaning_digest()
+    }
+
+    /// The canonical snapshot of the closed e-graph.
+    pub fn snapshot(&mut self) -> Vec<u8> {
+        self.graph.snapshot()
+    }
+
+    /// The number of matches of these facts (what follows `check`), up to `limit`.
+    pub fn check(&mut self, text: &str, limit: u64) -> Result<u64, Vec<Diagnostic>> {
+        self.learn();
+        let query = self.signature.compile_query(text)?;
+        self.graph
+            .query(&query, limit)
+            .map_err(|fault| vec![Diagnostic::of_fault(fault, text)])
+    }
+
+    /// A term in canonical form.
+    fn resolve(&mut self, text: &str) -> Result<String, Fault> {
+        self.learn();
+        let resolved = self.signature.resolve(text);
+        resolved.map(|(text, _)| text).map_err(|diagnostics| {
+            let said: Vec<String> = diagnostics.into_iter().map(|own| own.message).collect();
+            Fault::Malformed(said.join("; "))
+        })
+    }
+
+    /// The cheapest terms equal to this one.
+    pub fn extract(
+        &mut self,
+        term: &str,
+        variants: u32,
+        cost: CostModel,
+        within: Option<Colors>,
+    ) -> Result<Vec<Extracted>, Fault> {
+        let term = self.resolve(term)?;
+        self.graph.extract(&term, variants, cost, within)
+    }
+
+    /// Why two terms are equal.
+    pub fn explain(&mut self, left: &str, right: &str) -> Result<Vec<ExplanationStep>, Fault> {
+        let (left, right) = (self.resolve(left)?, self.resolve(right)?);
+        self.graph.explain(&left, &right)
+    }
+
+    /// The e-nodes of the operators of this name: each with its class's least term.
+    pub fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, Fault> {
+        self.graph.rows(operator, limit)
+    }
+
+    /// The number of e-nodes of each operator that has any.
+    pub fn sizes(&self) -> Vec<(String, u64)> {
+        self.graph.sizes()
+    }
+
+    /// Classes that hold two different literals.
+    pub fn contradictions(&mut self) -> Vec<Vec<String>> {
+        self.graph.contradictions()
+    }
+
+    /// What the events amount to.
+    pub fn metrics(&self) -> Metrics {
+        self.log.metrics()
+    }
+
+    /// Events from an index on, at most `limit`.
+    pub fn events(&self, from: u64, limit: u32) -> Vec<Event> {
+        self.log.events(from, limit)
+    }
+}
