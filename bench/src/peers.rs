@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, anyhow};
 use egg::{FromOp, Id, Language, Pattern, RecExpr, Rewrite, Runner, SimpleScheduler, StopReason, Symbol};
 
 use crate::engine::{Clock, Outcome};
-use crate::workload::{Tree, Workload};
+use crate::workload::Workload;
 
 /// An e-node with its children inline: egg's own `SymbolLang` keeps them on the heap and is slower.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +103,49 @@ pub(crate) fn egg(workload: &Workload) -> Result<Outcome> {
         matches: None,
         used,
     })
+}
+
+/// A term or pattern as a tree, for engines that need it in another syntax.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Tree {
+    /// `?x`
+    Variable(String),
+    /// An operator over trees; a leaf has none.
+    Node(String, Vec<Tree>),
+}
+
+impl Tree {
+    /// Reads one s-expression; the workloads' are well formed.
+    fn read(text: &str) -> Result<Tree> {
+        let spaced = text.replace('(', " ( ").replace(')', " ) ");
+        let mut stack: Vec<Vec<Tree>> = vec![Vec::new()];
+        for token in spaced.split_whitespace() {
+            match token {
+                "(" => stack.push(Vec::new()),
+                ")" => {
+                    let mut inner = stack.pop().context("`)` without `(`")?.into_iter();
+                    let Some(Tree::Node(name, _)) = inner.next() else {
+                        anyhow::bail!("a list without a name in {text}")
+                    };
+                    stack
+                        .last_mut()
+                        .context("`)` without `(`")?
+                        .push(Tree::Node(name, inner.collect()));
+                }
+                _ => {
+                    let leaf = match token.strip_prefix('?') {
+                        Some(name) => Tree::Variable(name.to_owned()),
+                        None => Tree::Node(token.to_owned(), Vec::new()),
+                    };
+                    stack.last_mut().context("`)` without `(`")?.push(leaf);
+                }
+            }
+        }
+        stack
+            .pop()
+            .and_then(|mut roots| roots.pop())
+            .with_context(|| format!("no term in {text}"))
+    }
 }
 
 /// The workload in egglog's language: each operator, by arity, a constructor of one sort.
