@@ -6,7 +6,7 @@ use eqmesh_egraph::color::{Color, Colors};
 use eqmesh_egraph::extract::{CostModel, Extracted};
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
-use eqmesh_guest::{operator_from_wit, types, version_from_wit, version_to_wit};
+use eqmesh_guest::{digest_from_wit, operator_from_wit, types, version_from_wit, version_to_wit};
 use eqmesh_orchestrator::{Barrier, Member, MemberState, MessageKind, OrchestrationError, Verdict, Vote};
 use eqmesh_replica::{AgentId, Dot, ExplanationStep, Fault, Settled, Share, Size, StepReport, VersionVector};
 use eqmesh_streams::{RuleInfo, Task};
@@ -20,7 +20,7 @@ pub(crate) struct Imports;
 
 /// A digest that another component made; all zeros if it has another length than 32 bytes, which no component of ours answers.
 fn digest(bytes: Vec<u8>) -> [u8; 32] {
-    bytes.try_into().unwrap_or_default()
+    digest_from_wit(bytes).unwrap_or_default()
 }
 
 impl Graph for egraph::Graph {

@@ -381,12 +381,11 @@ impl Session {
     }
 
     fn tell(&mut self, verdict: Verdict, progress: &mut dyn Progress) -> Result<(), AgentError> {
-        let summary = self.broker.first().summary()?;
         let agents = self.broker.ask(|agent| agent.summary())?;
         progress.round(&RoundStatus {
             round: self.rounds,
             verdict,
-            size: summary.size,
+            size: agents[0].size,
             bytes: agents.iter().map(|own| own.bytes_received).sum(),
         });
         Ok(())

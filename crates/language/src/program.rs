@@ -190,9 +190,9 @@ impl ProgramReader<'_> {
             Format::Rules | Format::OtherRules => {
                 let left_out =
                     |own: &Diagnostic| matches!(own.code, "left-is-variable" | "unbound-variable" | "duplicate-rule");
-                let lenient = Some(read_rules(&text, true)).filter(|read| {
-                    format == Format::OtherRules && read.as_ref().is_ok_and(|read| read.warnings.iter().all(left_out))
-                });
+                let lenient = (format == Format::OtherRules)
+                    .then(|| read_rules(&text, true))
+                    .filter(|read| read.as_ref().is_ok_and(|read| read.warnings.iter().all(left_out)));
                 let forms = match lenient.unwrap_or_else(|| read_rules(&text, false)) {
                     Ok(read) => {
                         self.report(file, read.warnings);
