@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use crate::workload::{self, Workload};
 use crate::{ours, usage};
+use eqmesh_bench::workload::{self, Workload};
 
 /// What is asked of `engine`.
 #[derive(Debug, Args)]
@@ -143,16 +143,9 @@ struct Row<'w> {
     ratio_to_best_peer: Option<f64>,
 }
 
-fn find(name: &str) -> Result<Workload> {
-    workload::all()?
-        .into_iter()
-        .find(|own| own.name == name)
-        .with_context(|| format!("no workload `{name}`"))
-}
-
 /// One run in this process; its outcome as JSON on the standard output.
 pub(crate) fn work(arguments: &WorkerArguments) -> Result<ExitCode> {
-    let workload = find(&arguments.workload)?;
+    let workload = Workload::named(&arguments.workload)?;
     let outcome = match arguments.engine {
         Contestant::Native => ours::run(&workload, eqmesh::Engine::Native)?,
         Contestant::Wasm => ours::run(&workload, eqmesh::Engine::Wasm)?,

@@ -4,8 +4,8 @@ mod engine;
 mod ours;
 #[cfg(feature = "peers")]
 mod peers;
+mod replication;
 mod usage;
-mod workload;
 
 use std::process::ExitCode;
 
@@ -23,6 +23,8 @@ struct Arguments {
 enum Command {
     /// Saturation by egg, egglog, eqmesh in this process and eqmesh in WebAssembly: interleaved, each run in a fresh process.
     Engine(engine::EngineArguments),
+    /// What it costs to share the work among nine, to replay what others found, and to extract.
+    Replication(replication::ReplicationArguments),
     /// One run of one engine, for `engine` to start.
     #[command(hide = true)]
     Worker(engine::WorkerArguments),
@@ -31,6 +33,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Engine(arguments) => engine::run(&arguments),
+        Command::Replication(arguments) => replication::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Worker(arguments) => engine::work(&arguments),
     };
     match result {

@@ -1,14 +1,12 @@
 //! eqmesh: one agent, in this process or in WebAssembly.
 
-use std::fmt::Write as _;
-
 use anyhow::{Context as _, Result, ensure};
 use eqmesh::{Agent, Broker, Engine, Setup};
 use eqmesh_agent::RoundTask;
+use eqmesh_bench::workload::Workload;
 use eqmesh_replica::Budget;
 
 use crate::engine::{Clock, Outcome};
-use crate::workload::Workload;
 
 /// Runs a workload. Parsing, composing and compiling are not timed.
 pub(crate) fn run(workload: &Workload, engine: Engine) -> Result<Outcome> {
@@ -18,18 +16,7 @@ pub(crate) fn run(workload: &Workload, engine: Engine) -> Result<Outcome> {
         engine,
     };
     let mut broker = Broker::new(setup)?;
-    let mut text = String::new();
-    for rule in &workload.rules {
-        writeln!(
-            text,
-            "(untyped (rewrite {} {} :name {:?}))",
-            rule.lhs, rule.rhs, rule.name
-        )?;
-    }
-    for term in &workload.terms {
-        writeln!(text, "(untyped {term})")?;
-    }
-    broker.submit(&text)?;
+    broker.submit(&workload.program())?;
     let task = RoundTask {
         ruleset: String::new(),
         budget: Budget {

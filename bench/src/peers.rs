@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, anyhow};
 use egg::{FromOp, Id, Language, Pattern, RecExpr, Rewrite, Runner, SimpleScheduler, StopReason, Symbol};
 
 use crate::engine::{Clock, Outcome};
-use crate::workload::Workload;
+use eqmesh_bench::workload::Workload;
 
 /// An e-node with its children inline: egg's own `SymbolLang` keeps them on the heap and is slower.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

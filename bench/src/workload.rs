@@ -10,10 +10,13 @@ const FILE: &str = include_str!("../workloads.json");
 
 /// A rule.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Rule {
-    pub(crate) name: String,
-    pub(crate) lhs: String,
-    pub(crate) rhs: String,
+pub struct Rule {
+    /// Its name.
+    pub name: String,
+    /// What it matches; variables begin with `?`.
+    pub lhs: String,
+    /// What that is equal to.
+    pub rhs: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -23,11 +26,13 @@ struct Ruleset {
 
 /// What both peers come to.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-pub(crate) struct Expected {
+pub struct Expected {
     /// E-nodes, canonical and without duplicates.
-    pub(crate) enodes: u64,
-    pub(crate) eclasses: u64,
-    pub(crate) iterations: u64,
+    pub enodes: u64,
+    /// E-classes.
+    pub eclasses: u64,
+    /// Rounds until nothing changes, or as many as there are.
+    pub iterations: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -47,16 +52,41 @@ struct Document {
 
 /// One workload.
 #[derive(Clone, Debug)]
-pub(crate) struct Workload {
-    pub(crate) name: String,
-    pub(crate) rules: Vec<Rule>,
-    pub(crate) terms: Vec<String>,
-    pub(crate) iterations: u64,
-    pub(crate) expected: Expected,
+pub struct Workload {
+    /// Its name.
+    pub name: String,
+    /// All its rules.
+    pub rules: Vec<Rule>,
+    /// What the e-graph begins with.
+    pub terms: Vec<String>,
+    /// The most rounds.
+    pub iterations: u64,
+    /// What it must come to.
+    pub expected: Expected,
+}
+
+impl Workload {
+    /// The workload of a name.
+    pub fn named(name: &str) -> Result<Workload> {
+        all()?
+            .into_iter()
+            .find(|own| own.name == name)
+            .with_context(|| format!("no workload `{name}`"))
+    }
+
+    /// Its rules and terms as a program.
+    pub fn program(&self) -> String {
+        let rules = self.rules.iter().map(|rule| {
+            let Rule { name, lhs, rhs } = rule;
+            format!("(untyped (rewrite {lhs} {rhs} :name {name:?}))\n")
+        });
+        let terms = self.terms.iter().map(|term| format!("(untyped {term})\n"));
+        rules.chain(terms).collect()
+    }
 }
 
 /// All workloads.
-pub(crate) fn all() -> Result<Vec<Workload>> {
+pub fn all() -> Result<Vec<Workload>> {
     let document: Document = serde_json::from_str(FILE).context("bench/workloads.json")?;
     document
         .workloads

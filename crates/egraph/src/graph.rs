@@ -23,6 +23,9 @@ pub struct RowId(pub u32);
 const DEAD: u32 = u32::MAX;
 const NIL: u32 = u32::MAX;
 
+/// How many rows are brought up to date at once when rebuilding.
+const REBUILT_AT_ONCE: usize = 32;
+
 /// One e-node: 16 bytes. Up to two arguments stand in the row; of more, the first slot says where they begin in the pool.
 /// A dead row (a duplicate after congruence) has `operator == DEAD` and the surviving row in the first slot.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +52,46 @@ struct Use {
     next: u32,
 }
 
+/// New numbers for old ones. See [`EGraph::compact`].
+#[derive(Clone, Debug)]
+pub struct Compaction {
+    rows: Vec<u32>,
+    classes: Vec<u32>,
+}
+
+impl Compaction {
+    /// The row's new number; of a dead row, that of the row which it turned out to equal.
+    pub fn row(&self, row: RowId) -> RowId {
+        RowId(self.rows[row.0 as usize])
+    }
+
+    /// For each old row, in order, its new number.
+    pub fn rows(&self) -> impl Iterator<Item = RowId> {
+        self.rows.iter().map(|&row| RowId(row))
+    }
+
+    /// The class's new number; `u32::MAX` if it was no representative.
+    pub(crate) fn class(&self, class: u32) -> u32 {
+        self.classes[class as usize]
+    }
+}
+
+/// The list of a class's uses.
+#[derive(Clone, Copy, Debug)]
+struct Uses {
+    head: u32,
+    tail: u32,
+    count: u32,
+}
+
+impl Uses {
+    const NONE: Uses = Uses {
+        head: NIL,
+        tail: NIL,
+        count: 0,
+    };
+}
+
 /// An e-graph: equivalence classes of e-nodes, closed under congruence.
 ///
 /// # Invariants
@@ -61,7 +104,13 @@ struct Use {
 /// [`EGraph::unite`] only queues: until `rebuild`, no representative changes, so that a whole batch of additions works with the
 /// ids of the batch's beginning and never asks for a representative.
 ///
-/// Rows are added, found dead and forwarded, but never removed: a row's number stays good for ever.
+/// Rows are added, found dead and forwarded; a row's number stays good until [`EGraph::compact`].
+///
+/// # Touched rows
+///
+/// Each row carries the *epoch* in which it was touched last: born, given other arguments, or (as of the last
+/// [`crate::index::Index::build`]) put into another class. A match all of whose rows were not touched since an epoch was there in that epoch,
+/// with the same substitution: what [`crate::matching::Matcher::search`] goes by when it looks for new matches only.
 #[derive(Clone, Debug, Default)]
 pub struct EGraph {
     tables: Vec<Table>,
@@ -74,10 +123,11 @@ pub struct EGraph {
     hashcons: HashCons,
     classes: UnionFind,
     class_colors: Vec<Colors>,
-    use_heads: Vec<u32>,
-    use_tails: Vec<u32>,
-    use_counts: Vec<u32>,
+    class_uses: Vec<Uses>,
     uses: Vec<Use>,
+    /// By row: the epoch in which it was touched last.
+    touched: Vec<u32>,
+    epoch: u32,
     pending: VecDeque<(u32, u32)>,
     deaths: Vec<(RowId, RowId)>,
     live_rows: usize,
@@ -181,6 +231,12 @@ impl EGraph {
         ClassId(self.classes.get(class.0))
     }
 
+    /// The representative of a class, with path halving.
+    #[inline]
+    pub(crate) fn representative(&mut self, class: u32) -> u32 {
+        self.classes.find(class)
+    }
+
     /// The surviving row of a row that may have turned out to be a duplicate.
     pub fn resolve(&self, row: RowId) -> RowId {
         let mut row = row.0;
@@ -213,10 +269,33 @@ impl EGraph {
         ClassId(self.classes.get(self.rows[row.0 as usize].class))
     }
 
+    /// Brings a row's class up to date; a row whose class has become another is touched.
+    #[inline]
     pub(crate) fn settle_row_class(&mut self, row: u32) -> u32 {
-        let class = self.classes.find(self.rows[row as usize].class);
-        self.rows[row as usize].class = class;
+        let own = &mut self.rows[row as usize].class;
+        let class = self.classes.find(*own);
+        if class != *own {
+            *own = class;
+            self.touched[row as usize] = self.epoch;
+        }
         class
+    }
+
+    /// Ends the epoch and answers its number: what is touched from now on has a greater one.
+    pub fn end_epoch(&mut self) -> u32 {
+        self.epoch += 1;
+        self.epoch - 1
+    }
+
+    /// The epoch in which a row was touched last.
+    #[inline]
+    pub fn touched(&self, row: RowId) -> u32 {
+        self.touched[row.0 as usize]
+    }
+
+    /// Touches a row for a reason of the caller's.
+    pub fn touch(&mut self, row: RowId) {
+        self.touched[row.0 as usize] = self.epoch;
     }
 
     /// A live row's arguments: class ids and value ids by column.
@@ -269,8 +348,15 @@ impl EGraph {
 
     #[inline]
     fn find_row(&self, hash: u64, operator: u32, arguments: &[u32]) -> Option<u32> {
-        self.hashcons.find(hash, |row| {
-            self.rows[row as usize].operator == operator && self.arguments(RowId(row)) == arguments
+        self.hashcons.find(hash, |number| {
+            let row = &self.rows[number as usize];
+            let same = match *arguments {
+                [] => true,
+                [a] => row.slots[0] == a,
+                [a, b] => row.slots == [a, b],
+                _ => row.operator == operator && self.arguments(RowId(number)) == arguments,
+            };
+            same && row.operator == operator
         })
     }
 
@@ -280,16 +366,11 @@ impl EGraph {
 
     fn enter(&mut self, hash: u64, row: u32) {
         if !self.hashcons.insert(hash, row) {
-            let mut table = std::mem::take(&mut self.hashcons);
-            table.rebuild(
-                self.live_rows + 1,
-                (0..self.rows.len() as u32)
-                    .filter(|&other| other != row && self.rows[other as usize].operator != DEAD)
-                    .map(|other| (self.hash_of(other), other)),
-            );
-            let entered = table.insert(hash, row);
+            if !self.hashcons.grow(self.live_rows) {
+                self.refill(row);
+            }
+            let entered = self.hashcons.insert(hash, row);
             debug_assert!(entered, "a rebuilt table has room");
-            self.hashcons = table;
         }
     }
 
@@ -302,7 +383,60 @@ impl EGraph {
         home: Option<ClassId>,
         colors: Colors,
     ) -> (RowId, bool) {
-        let hash = hash_node(operator.0, arguments);
+        self.add_hashed(hash_node(operator.0, arguments), operator, arguments, home, colors)
+    }
+
+    /// Looks at the place of the hash-cons where this hash begins. Of no use but that the place is in the cache afterwards: a caller that has
+    /// many nodes to add asks for all of them first, so that the misses overlap.
+    #[inline]
+    pub(crate) fn warm(&self, hash: u64) -> u64 {
+        self.hashcons.peek(hash)
+    }
+
+    /// A row that may be the one of this hash; `u32::MAX` if there is surely none.
+    #[inline]
+    pub(crate) fn candidate(&self, hash: u64) -> u32 {
+        self.hashcons.candidate(hash)
+    }
+
+    /// Looks at a candidate, as [`EGraph::warm`] does at an entry.
+    #[inline]
+    pub(crate) fn warm_row(&self, candidate: u32) -> u32 {
+        self.rows.get(candidate as usize).map_or(0, |row| row.class)
+    }
+
+    /// The row with this hash, operator and arguments, of which the [candidate](EGraph::candidate) is known.
+    #[inline]
+    pub(crate) fn find_from<const N: usize>(
+        &self,
+        candidate: u32,
+        hash: u64,
+        operator: OperatorId,
+        arguments: &[u32; N],
+    ) -> Option<RowId> {
+        let row = self.rows.get(candidate as usize)?;
+        let same = match *arguments.as_slice() {
+            [] => true,
+            [a] => row.slots[0] == a,
+            [a, b] => row.slots == [a, b],
+            _ => false,
+        };
+        if same && row.operator == operator.0 {
+            return Some(RowId(candidate));
+        }
+        self.find_row(hash, operator.0, arguments).map(RowId)
+    }
+
+    /// [`EGraph::add`] with the hash at hand.
+    #[inline]
+    pub(crate) fn add_hashed(
+        &mut self,
+        hash: u64,
+        operator: OperatorId,
+        arguments: &[u32],
+        home: Option<ClassId>,
+        colors: Colors,
+    ) -> (RowId, bool) {
         if let Some(row) = self.find_row(hash, operator.0, arguments) {
             if !self.colors[row as usize].contains(colors) {
                 self.color(RowId(row), colors);
@@ -314,57 +448,40 @@ impl EGraph {
             Some(class) => class.0,
             None => {
                 self.class_colors.push(Colors::NONE);
-                self.use_heads.push(NIL);
-                self.use_tails.push(NIL);
-                self.use_counts.push(0);
+                self.class_uses.push(Uses::NONE);
                 self.live_classes += 1;
                 self.classes.make()
-            }
-        };
-        let slots = match *arguments {
-            [] => [0, 0],
-            [a] => [a, 0],
-            [a, b] => [a, b],
-            _ => {
-                let start = self.pool.len() as u32;
-                self.pool.extend_from_slice(arguments);
-                [start, 0]
             }
         };
         self.rows.push(Row {
             operator: operator.0,
             class,
-            slots,
+            slots: [0, 0],
         });
+        self.store(row as usize, arguments);
         self.colors.push(colors);
+        self.touched.push(self.epoch);
         let own = &mut self.class_colors[class as usize];
         *own = own.union(colors);
         let table = &mut self.tables[operator.0 as usize];
         table.live += 1;
         let class_columns = table.class_columns;
-        for (i, &argument) in arguments.iter().enumerate() {
-            let is_class = |column: usize| class_columns >> column & 1 == 1;
-            if is_class(i) && !(0..i).any(|earlier| is_class(earlier) && arguments[earlier] == argument) {
-                self.add_use(argument, row);
-            }
-        }
+        self.use_arguments(row, class_columns, arguments);
         self.live_rows += 1;
         self.enter(hash, row);
         (RowId(row), true)
     }
 
+    #[inline]
     fn add_use(&mut self, class: u32, row: u32) {
-        let class = class as usize;
         let entry = self.uses.len() as u32;
-        self.uses.push(Use {
-            row,
-            next: self.use_heads[class],
-        });
-        if self.use_heads[class] == NIL {
-            self.use_tails[class] = entry;
+        let own = &mut self.class_uses[class as usize];
+        self.uses.push(Use { row, next: own.head });
+        if own.head == NIL {
+            own.tail = entry;
         }
-        self.use_heads[class] = entry;
-        self.use_counts[class] += 1;
+        own.head = entry;
+        own.count += 1;
     }
 
     /// Asks for two classes to become one at the next [`EGraph::rebuild`].
@@ -376,40 +493,65 @@ impl EGraph {
     }
 
     /// Does what [`EGraph::unite`] asked for and restores congruence: deferred rebuilding (Willsey et al., POPL 2021) by a worklist, so that
-    /// the time is bound by the uses of the smaller class of each union. Answers the number of unions.
+    /// the time is bound by the uses of the smaller class of each union. All that waits is united first; then the rows that this concerns are brought up
+    /// to date in batches, so that misses of the cache overlap. Answers the number of unions.
     pub fn rebuild(&mut self) -> u64 {
+        if self.pending.is_empty() {
+            return 0;
+        }
         let mut unions = 0;
-        let mut scratch = Vec::new();
-        while let Some((a, b)) = self.pending.pop_front() {
-            let (a, b) = (self.classes.find(a), self.classes.find(b));
-            if a == b {
-                continue;
-            }
-            let (a_uses, b_uses) = (self.use_counts[a as usize], self.use_counts[b as usize]);
-            let (root, child) = if (a_uses, b) > (b_uses, a) { (a, b) } else { (b, a) };
-            self.classes.union(root, child);
-            self.live_classes -= 1;
-            unions += 1;
-            self.class_colors[root as usize] =
-                self.class_colors[root as usize].union(self.class_colors[child as usize]);
-            let mut at = self.use_heads[child as usize];
-            while at != NIL {
-                let Use { row, next } = self.uses[at as usize];
-                if self.rows[row as usize].operator != DEAD {
-                    self.canonicalize(row, &mut scratch);
+        let (mut dirty, mut scratch) = (Vec::new(), Vec::new());
+        while !self.pending.is_empty() {
+            while let Some((a, b)) = self.pending.pop_front() {
+                let (a, b) = (self.classes.find(a), self.classes.find(b));
+                if a == b {
+                    continue;
                 }
-                at = next;
-            }
-            let (root, child) = (root as usize, child as usize);
-            if self.use_heads[child] != NIL {
-                let tail = self.use_tails[child] as usize;
-                self.uses[tail].next = self.use_heads[root];
-                if self.use_heads[root] == NIL {
-                    self.use_tails[root] = self.use_tails[child];
+                let (a_uses, b_uses) = (self.class_uses[a as usize].count, self.class_uses[b as usize].count);
+                let (root, child) = if (a_uses, b) > (b_uses, a) { (a, b) } else { (b, a) };
+                self.classes.union(root, child);
+                self.live_classes -= 1;
+                unions += 1;
+                self.class_colors[root as usize] =
+                    self.class_colors[root as usize].union(self.class_colors[child as usize]);
+                let moved = self.class_uses[child as usize];
+                let mut at = moved.head;
+                while at != NIL {
+                    let Use { row, next } = self.uses[at as usize];
+                    dirty.push(row);
+                    at = next;
                 }
-                self.use_heads[root] = self.use_heads[child];
-                self.use_counts[root] += self.use_counts[child];
+                if moved.head != NIL {
+                    let own = &mut self.class_uses[root as usize];
+                    self.uses[moved.tail as usize].next = own.head;
+                    if own.head == NIL {
+                        own.tail = moved.tail;
+                    }
+                    own.head = moved.head;
+                    own.count += moved.count;
+                }
             }
+            for batch in dirty.chunks(REBUILT_AT_ONCE) {
+                let mut seen = 0;
+                for &row in batch {
+                    let Row { operator, slots, .. } = self.rows[row as usize];
+                    if operator != DEAD && self.tables[operator as usize].arity == 2 {
+                        let class_columns = self.class_columns(operator);
+                        let now = |i: usize| match class_columns >> i & 1 {
+                            1 => self.classes.get(slots[i]),
+                            _ => slots[i],
+                        };
+                        seen ^= self.warm(hash_node(operator, &[now(0), now(1)]));
+                    }
+                }
+                std::hint::black_box(seen);
+                for &row in batch {
+                    if self.rows[row as usize].operator != DEAD {
+                        self.canonicalize(row, &mut scratch);
+                    }
+                }
+            }
+            dirty.clear();
         }
         unions
     }
@@ -451,7 +593,144 @@ impl EGraph {
             let start = self.rows[row as usize].slots[0] as usize;
             self.pool[start..start + scratch.len()].copy_from_slice(scratch);
         }
+        self.touched[row as usize] = self.epoch;
         self.enter(hash, row);
+    }
+
+    /// Makes known whatever has become known to another e-graph since this one was copied from it: operators and values, with the same numbers. This one
+    /// must not have learnt others meanwhile.
+    pub fn follow(&mut self, other: &EGraph) {
+        if other.values.len() > self.values.len() {
+            self.values = other.values.clone();
+        }
+        for (own, table) in self.tables.iter_mut().zip(&other.tables) {
+            own.operator.cost = table.operator.cost;
+        }
+        if other.tables.len() > self.tables.len() {
+            let new = other.tables[self.tables.len()..].iter().cloned();
+            self.tables.extend(new);
+            self.by_signature.clone_from(&other.by_signature);
+        }
+    }
+
+    /// How many rows are dead, of [`EGraph::row_count`].
+    pub fn dead_rows(&self) -> usize {
+        self.rows.len() - self.live_rows
+    }
+
+    /// Drops the dead rows and numbers rows and classes anew, without gaps, so that what is alive lies close together. Row and class numbers from before are
+    /// good for nothing but [`Compaction`]. The e-graph must be rebuilt. O(rows + classes).
+    pub fn compact(&mut self) -> Compaction {
+        debug_assert!(self.is_clean() && self.deaths.is_empty());
+        let mut renumbered = Compaction {
+            rows: vec![NIL; self.rows.len()],
+            classes: vec![NIL; self.classes.len()],
+        };
+        let mut old = std::mem::take(&mut self.rows);
+        let (old_pool, old_colors) = (std::mem::take(&mut self.pool), std::mem::take(&mut self.colors));
+        let (old_touched, old_class_colors) = (
+            std::mem::take(&mut self.touched),
+            std::mem::take(&mut self.class_colors),
+        );
+        self.rows.reserve_exact(self.live_rows);
+        self.colors.reserve_exact(self.live_rows);
+        self.touched.reserve_exact(self.live_rows);
+        let mut classes = 0;
+        for (at, row) in old.iter().enumerate() {
+            if row.operator == DEAD {
+                continue;
+            }
+            let class = self.classes.find(row.class);
+            // A row whose class has changed since the last index is touched, which the new number would hide.
+            let touched = if class == row.class {
+                old_touched[at]
+            } else {
+                self.epoch
+            };
+            let number = &mut renumbered.classes[class as usize];
+            if *number == NIL {
+                *number = classes;
+                classes += 1;
+                self.class_colors.push(old_class_colors[class as usize]);
+            }
+            renumbered.rows[at] = self.rows.len() as u32;
+            self.rows.push(Row { class: *number, ..*row });
+            self.colors.push(old_colors[at]);
+            self.touched.push(touched);
+        }
+        for at in 0..old.len() {
+            if old[at].operator == DEAD {
+                let mut survivor = old[at].slots[0];
+                while old[survivor as usize].operator == DEAD {
+                    survivor = old[survivor as usize].slots[0];
+                }
+                old[at].slots[0] = survivor;
+                renumbered.rows[at] = renumbered.rows[survivor as usize];
+            }
+        }
+        drop(old);
+        self.classes = UnionFind::of(classes);
+        self.class_uses = vec![Uses::NONE; classes as usize];
+        self.uses.clear();
+        let mut key = Vec::new();
+        for at in 0..self.rows.len() {
+            let Row { operator, slots, .. } = self.rows[at];
+            let Table {
+                arity, class_columns, ..
+            } = self.tables[operator as usize];
+            key.clear();
+            if arity <= 2 {
+                key.extend_from_slice(&slots[..arity as usize]);
+            } else {
+                key.extend_from_slice(&old_pool[slots[0] as usize..][..arity as usize]);
+            }
+            for (i, argument) in key.iter_mut().enumerate() {
+                if class_columns >> i & 1 == 1 {
+                    *argument = renumbered.classes[*argument as usize];
+                }
+            }
+            self.store(at, &key);
+            self.use_arguments(at as u32, class_columns, &key);
+        }
+        self.refill(NIL);
+        renumbered
+    }
+
+    /// Writes a new row's arguments.
+    fn store(&mut self, row: usize, arguments: &[u32]) {
+        self.rows[row].slots = match *arguments {
+            [] => [0, 0],
+            [a] => [a, 0],
+            [a, b] => [a, b],
+            _ => {
+                let start = self.pool.len() as u32;
+                self.pool.extend_from_slice(arguments);
+                [start, 0]
+            }
+        };
+    }
+
+    /// Enters a row into the lists of its arguments' uses, once for each class.
+    #[inline]
+    fn use_arguments(&mut self, row: u32, class_columns: u64, arguments: &[u32]) {
+        for (i, &argument) in arguments.iter().enumerate() {
+            let is_class = |column: usize| class_columns >> column & 1 == 1;
+            if is_class(i) && !(0..i).any(|earlier| is_class(earlier) && arguments[earlier] == argument) {
+                self.add_use(argument, row);
+            }
+        }
+    }
+
+    /// Rebuilds the hash-cons for all live rows but one.
+    fn refill(&mut self, but: u32) {
+        let mut table = std::mem::take(&mut self.hashcons);
+        table.refill(
+            self.live_rows + 1,
+            (0..self.rows.len() as u32)
+                .filter(|&other| other != but && self.rows[other as usize].operator != DEAD)
+                .map(|other| (self.hash_of(other), other)),
+        );
+        self.hashcons = table;
     }
 
     /// The rows that died since the last call, each with the row that it turned out to equal (which may have died since), in order.

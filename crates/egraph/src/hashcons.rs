@@ -1,18 +1,21 @@
 //! The hash-cons: from an e-node's operator and arguments to its row.
 
 /// An open-addressing table with linear probing, at most 5/8 full. An entry is the upper half of the hash and the row, so that
-/// nearly every probe of a wrong entry ends without looking at the row.
+/// nearly every probe of a wrong entry ends without looking at the row. Its place begins with the upper bits of the same half: to grow, entries are
+/// copied in order, without a look at the rows.
 ///
 /// Entries are never deleted: a row whose arguments changed is entered again, and the old entry, which no lookup of a canonical key can
-/// match, goes when the table grows.
+/// match, goes when the table is refilled.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HashCons {
     /// 0 is empty; otherwise hash's upper half << 32 | row + 1.
     entries: Vec<u64>,
     used: usize,
+    /// 64 minus the binary logarithm of the number of entries.
+    shift: u32,
 }
 
-/// Hashes an operator and its arguments. The same on every platform; never leaves the process.
+/// Hashes an operator and its arguments. The same on every platform; never leaves the process. The upper half is the better one.
 #[inline]
 pub(crate) fn hash_node(operator: u32, arguments: &[u32]) -> u64 {
     const K: u64 = 0x517c_c1b7_2722_0a95;
@@ -20,10 +23,15 @@ pub(crate) fn hash_node(operator: u32, arguments: &[u32]) -> u64 {
     for &argument in arguments {
         hash = (hash.rotate_left(26) ^ u64::from(argument)).wrapping_mul(K);
     }
-    hash ^ (hash >> 29)
+    (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl HashCons {
+    #[inline]
+    fn place(&self, hash: u64) -> usize {
+        (hash >> self.shift) as usize
+    }
+
     /// The row of this hash for which `matches` holds.
     #[inline]
     pub(crate) fn find(&self, hash: u64, mut matches: impl FnMut(u32) -> bool) -> Option<u32> {
@@ -32,9 +40,9 @@ impl HashCons {
         }
         let mask = self.entries.len() - 1;
         let tag = hash >> 32;
-        let mut at = hash as usize & mask;
+        let mut at = self.place(hash);
         loop {
-            let entry = self.entries[at];
+            let entry = self.entries[at & mask];
             if entry == 0 {
                 return None;
             }
@@ -44,32 +52,70 @@ impl HashCons {
                     return Some(row);
                 }
             }
-            at = (at + 1) & mask;
+            at += 1;
         }
     }
 
-    /// Enters a row that is not in the table under this hash. If the table is full, answers false: grow it first.
+    /// The entry where a search for this hash begins.
+    #[inline]
+    pub(crate) fn peek(&self, hash: u64) -> u64 {
+        if self.entries.is_empty() {
+            return 0;
+        }
+        self.entries[self.place(hash)]
+    }
+
+    /// The first row whose hash has the same upper half; `u32::MAX` if there is none.
+    #[inline]
+    pub(crate) fn candidate(&self, hash: u64) -> u32 {
+        self.find(hash, |_| true).unwrap_or(u32::MAX)
+    }
+
+    /// Enters a row that is not in the table under this hash. If the table is full, answers false: make room first.
     #[inline]
     pub(crate) fn insert(&mut self, hash: u64, row: u32) -> bool {
         if (self.used + 1) * 8 > self.entries.len() * 5 {
             return false;
         }
-        let mask = self.entries.len() - 1;
-        let mut at = hash as usize & mask;
-        while self.entries[at] != 0 {
-            at = (at + 1) & mask;
-        }
-        self.entries[at] = (hash >> 32) << 32 | u64::from(row + 1);
-        self.used += 1;
+        self.put(hash, (hash >> 32) << 32 | u64::from(row + 1));
         true
     }
 
-    /// Rebuilds the table for these rows and as many again.
-    pub(crate) fn rebuild(&mut self, live: usize, rows: impl Iterator<Item = (u64, u32)>) {
-        let capacity = (live * 3).next_power_of_two().max(64);
-        self.entries.clear();
-        self.entries.resize(capacity, 0);
+    #[inline]
+    fn put(&mut self, hash: u64, entry: u64) {
+        let mask = self.entries.len() - 1;
+        let mut at = self.place(hash);
+        while self.entries[at & mask] != 0 {
+            at += 1;
+        }
+        self.entries[at & mask] = entry;
+        self.used += 1;
+    }
+
+    fn resize(&mut self, capacity: usize) -> Vec<u64> {
         self.used = 0;
+        self.shift = 64 - capacity.trailing_zeros();
+        std::mem::replace(&mut self.entries, vec![0; capacity])
+    }
+
+    /// Makes room if there are few old entries among those of `live` rows, by doubling; otherwise answers false: refill it.
+    pub(crate) fn grow(&mut self, live: usize) -> bool {
+        if self.used / 3 * 2 > live {
+            return false;
+        }
+        let capacity = (self.entries.len() * 2).max(64);
+        for entry in self.resize(capacity) {
+            if entry != 0 {
+                self.put(entry, entry);
+            }
+        }
+        true
+    }
+
+    /// Refills the table with these rows only; there is room for about as many again.
+    pub(crate) fn refill(&mut self, live: usize, rows: impl Iterator<Item = (u64, u32)>) {
+        let capacity = (live * 2).next_power_of_two().max(64);
+        self.resize(capacity);
         for (hash, row) in rows {
             let entered = self.insert(hash, row);
             debug_assert!(entered);

@@ -2,9 +2,9 @@
 
 use crate::graph::{EGraph, OperatorId};
 
-/// Live rows by operator, and by class grouped by operator, in compressed sparse rows: flat arrays and offsets.
+/// Rows by operator, and by class grouped by operator, in compressed sparse rows: flat arrays and offsets. Rows of one group ascend.
 #[derive(Clone, Debug, Default)]
-pub struct Index {
+struct Groups {
     operator_starts: Vec<u32>,
     operator_rows: Vec<u32>,
     class_starts: Vec<u32>,
@@ -13,38 +13,48 @@ pub struct Index {
     class_operators: Vec<u32>,
 }
 
-impl Index {
-    /// Builds the index of a rebuilt e-graph, and brings the rows' classes up to date. Two counting sorts: O(rows + classes).
-    pub fn build(graph: &mut EGraph) -> Index {
-        debug_assert!(graph.is_clean());
+/// All live rows, and those among them that were touched lately.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    all: Groups,
+    recent: Groups,
+    /// The rows touched after this epoch are in `recent`.
+    since: Option<u32>,
+}
+
+fn accumulate(starts: &mut [u32]) {
+    for i in 1..starts.len() {
+        starts[i] += starts[i - 1];
+    }
+}
+
+impl Groups {
+    /// Two counting sorts of the rows that `chosen` takes: O(rows + operators + classes).
+    fn of(graph: &EGraph, chosen: impl Fn(u32) -> bool) -> Groups {
         let rows = graph.row_count();
         let mut operator_starts = vec![0u32; graph.table_count() + 1];
         let mut class_starts = vec![0u32; graph.class_count() + 1];
-        let mut live = 0usize;
+        let mut count = 0usize;
         for row in 0..rows {
-            if let Some(operator) = graph.row_operator(row) {
+            if let Some(operator) = graph.row_operator(row).filter(|_| chosen(row)) {
                 operator_starts[operator as usize + 1] += 1;
-                class_starts[graph.settle_row_class(row) as usize + 1] += 1;
-                live += 1;
+                class_starts[graph.row_class(row) as usize + 1] += 1;
+                count += 1;
             }
         }
-        for i in 1..operator_starts.len() {
-            operator_starts[i] += operator_starts[i - 1];
-        }
-        for i in 1..class_starts.len() {
-            class_starts[i] += class_starts[i - 1];
-        }
-        let mut operator_rows = vec![0u32; live];
+        accumulate(&mut operator_starts);
+        accumulate(&mut class_starts);
+        let mut operator_rows = vec![0u32; count];
         let mut next = operator_starts.clone();
         for row in 0..rows {
-            if let Some(operator) = graph.row_operator(row) {
+            if let Some(operator) = graph.row_operator(row).filter(|_| chosen(row)) {
                 let at = &mut next[operator as usize];
                 operator_rows[*at as usize] = row;
                 *at += 1;
             }
         }
-        let mut class_rows = vec![0u32; live];
-        let mut class_operators = vec![0u32; live];
+        let mut class_rows = vec![0u32; count];
+        let mut class_operators = vec![0u32; count];
         let mut next = class_starts.clone();
         for operator in 0..graph.table_count() {
             for &row in &operator_rows[operator_starts[operator] as usize..operator_starts[operator + 1] as usize] {
@@ -54,7 +64,7 @@ impl Index {
                 *at += 1;
             }
         }
-        Index {
+        Groups {
             operator_starts,
             operator_rows,
             class_starts,
@@ -63,8 +73,7 @@ impl Index {
         }
     }
 
-    /// The rows of an operator, ascending.
-    pub fn of_operator(&self, operator: OperatorId) -> &[u32] {
+    fn of_operator(&self, operator: OperatorId) -> &[u32] {
         let operator = operator.0 as usize;
         match (
             self.operator_starts.get(operator),
@@ -76,18 +85,8 @@ impl Index {
         }
     }
 
-    /// The rows of a class, by operator.
-    pub fn of_class(&self, class: u32) -> &[u32] {
-        let class = class as usize;
-        match (self.class_starts.get(class), self.class_starts.get(class + 1)) {
-            (Some(&from), Some(&to)) => &self.class_rows[from as usize..to as usize],
-            _ => &[],
-        }
-    }
-
-    /// The rows of an operator in a class.
     #[inline]
-    pub fn of_class_and_operator(&self, class: u32, operator: OperatorId) -> &[u32] {
+    fn of_class_and_operator(&self, class: u32, operator: OperatorId) -> &[u32] {
         let class = class as usize;
         let (Some(&from), Some(&to)) = (self.class_starts.get(class), self.class_starts.get(class + 1)) else {
             return &[];
@@ -112,5 +111,61 @@ impl Index {
             )
         };
         &self.class_rows[from + low..from + high]
+    }
+}
+
+impl Index {
+    /// Builds the index of a rebuilt e-graph, and brings the rows' classes up to date. O(rows + classes).
+    pub fn build(graph: &mut EGraph) -> Index {
+        debug_assert!(graph.is_clean());
+        for row in 0..graph.row_count() {
+            if graph.row_operator(row).is_some() {
+                graph.settle_row_class(row);
+            }
+        }
+        Index {
+            all: Groups::of(graph, |_| true),
+            recent: Groups::default(),
+            since: None,
+        }
+    }
+
+    /// Sorts out the rows touched after an epoch, for searches that look for new matches only. O(rows + classes); at once if it was done before.
+    pub fn sort_recent(&mut self, graph: &EGraph, since: u32) {
+        if self.since.is_none_or(|own| own > since) {
+            self.recent = Groups::of(graph, |row| graph.touched(crate::graph::RowId(row)) > since);
+            self.since = Some(since);
+        }
+    }
+
+    /// The rows of an operator, ascending.
+    pub fn of_operator(&self, operator: OperatorId) -> &[u32] {
+        self.all.of_operator(operator)
+    }
+
+    /// The rows of a class, by operator.
+    pub fn of_class(&self, class: u32) -> &[u32] {
+        let class = class as usize;
+        match (self.all.class_starts.get(class), self.all.class_starts.get(class + 1)) {
+            (Some(&from), Some(&to)) => &self.all.class_rows[from as usize..to as usize],
+            _ => &[],
+        }
+    }
+
+    /// The rows of an operator in a class, ascending.
+    #[inline]
+    pub fn of_class_and_operator(&self, class: u32, operator: OperatorId) -> &[u32] {
+        self.all.of_class_and_operator(class, operator)
+    }
+
+    /// Of the rows of an operator, those that [`Index::sort_recent`] sorted out.
+    pub(crate) fn recent_of_operator(&self, operator: OperatorId) -> &[u32] {
+        self.recent.of_operator(operator)
+    }
+
+    /// Of the rows of an operator in a class, those that [`Index::sort_recent`] sorted out.
+    #[inline]
+    pub(crate) fn recent_of_class_and_operator(&self, class: u32, operator: OperatorId) -> &[u32] {
+        self.recent.of_class_and_operator(class, operator)
     }
 }

@@ -8,6 +8,13 @@ pub(crate) struct UnionFind {
 }
 
 impl UnionFind {
+    /// Sets of one, this many.
+    pub(crate) fn of(count: u32) -> UnionFind {
+        UnionFind {
+            parents: (0..count).collect(),
+        }
+    }
+
     /// The number of sets ever made.
     pub(crate) fn len(&self) -> usize {
         self.parents.len()

@@ -257,6 +257,16 @@ impl Values {
         id
     }
 
+    /// How many values are known.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// The value's id, if it has one.
     pub fn lookup(&self, value: &Value) -> Option<ValueId> {
         self.ids.get(value).copied()

@@ -307,6 +307,13 @@ impl Block {
         self.segments.iter().map(Segment::facts).sum()
     }
 
+    /// Whether it holds other facts than certificates.
+    pub(crate) fn makes_claims(&self) -> bool {
+        self.segments
+            .iter()
+            .any(|segment| !matches!(segment, Segment::Certify(_)))
+    }
+
     /// The block's bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();

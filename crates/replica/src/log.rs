@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use eqmesh_egraph::graph::RowId;
 
+use crate::block::Block;
 use crate::version::{AgentId, Dot, Name, VersionVector};
 
 /// A settled block.
@@ -32,6 +33,25 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    /// Enters a block, whose nodes are named from an ordinal on.
+    pub(crate) fn enter(&mut self, block: &Block, bytes: Arc<[u8]>, first_ordinal: u32) {
+        let last = block.first + block.facts() - 1;
+        if block.makes_claims() {
+            self.claims = last;
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.chain);
+        hasher.update(&bytes);
+        self.chain = *hasher.finalize().as_bytes();
+        self.entries.push(Entry {
+            first: block.first,
+            last,
+            height: block.height,
+            first_ordinal,
+            bytes,
+        });
+    }
+
     /// The sequence of the last fact; 0 for none.
     pub(crate) fn last(&self) -> u64 {
         self.entries.last().map_or(0, |entry| entry.last)
@@ -119,13 +139,6 @@ impl Frame {
         frame
     }
 
-    /// The number of a node that the frame covers.
-    pub(crate) fn number(&self, name: Name) -> u32 {
-        let blocks = &self.by_agent[&name.agent];
-        let at = blocks.partition_point(|&(first, _)| first <= name.ordinal) - 1;
-        blocks[at].1 + (name.ordinal - blocks[at].0)
-    }
-
     /// The name of a number; none if it is too large.
     pub(crate) fn name(&self, number: u32) -> Option<Name> {
         if number >= self.total {
@@ -137,5 +150,80 @@ impl Frame {
             agent: first.agent,
             ordinal: first.ordinal + (number - start),
         })
+    }
+
+    /// From names to numbers.
+    pub(crate) fn numbers(&self) -> Numbers<'_> {
+        Numbers {
+            frame: self,
+            agent: AgentId(0),
+            first: 0,
+            end: 0,
+            number: 0,
+        }
+    }
+
+    /// From numbers to rows.
+    pub(crate) fn rows<'a>(&self, logs: &'a BTreeMap<AgentId, Log>) -> Rows<'a> {
+        let mut ends: Vec<u32> = self.starts.iter().skip(1).map(|&(start, _)| start).collect();
+        ends.push(self.total);
+        let blocks = self.starts.iter().zip(ends).map(|(&(start, first), end)| {
+            let from = first.ordinal as usize;
+            let rows = &logs[&first.agent].rows[from..from + (end - start) as usize];
+            (start, rows)
+        });
+        Rows {
+            blocks: blocks.collect(),
+            at: 0,
+        }
+    }
+}
+
+/// Numbers of names in a frame. Remembers the block of the last one: neighbours are named together.
+#[derive(Debug)]
+pub(crate) struct Numbers<'a> {
+    frame: &'a Frame,
+    agent: AgentId,
+    /// The ordinals of the block asked for last, and the number of its first.
+    first: u32,
+    end: u32,
+    number: u32,
+}
+
+impl Numbers<'_> {
+    /// The number of a node that the frame covers.
+    #[inline]
+    pub(crate) fn of(&mut self, name: Name) -> u32 {
+        if name.agent != self.agent || name.ordinal < self.first || name.ordinal >= self.end {
+            let blocks = &self.frame.by_agent[&name.agent];
+            let after = blocks.partition_point(|&(first, _)| first <= name.ordinal);
+            self.agent = name.agent;
+            (self.first, self.number) = blocks[after - 1];
+            self.end = blocks.get(after).map_or(u32::MAX, |&(first, _)| first);
+        }
+        self.number + (name.ordinal - self.first)
+    }
+}
+
+/// Rows of numbers in a frame. Remembers the block of the last one.
+#[derive(Debug)]
+pub(crate) struct Rows<'a> {
+    blocks: Vec<(u32, &'a [RowId])>,
+    at: usize,
+}
+
+impl Rows<'_> {
+    /// The row that a number stands for, as it was named (see `EGraph::resolve`); none if the number is too large.
+    #[inline]
+    pub(crate) fn of(&mut self, number: u32) -> Option<RowId> {
+        let within = |&(start, rows): &(u32, &[RowId])| number >= start && number - start < rows.len() as u32;
+        if !self.blocks.get(self.at).is_some_and(within) {
+            self.at = self
+                .blocks
+                .partition_point(|&(start, _)| start <= number)
+                .checked_sub(1)?;
+        }
+        let (start, rows) = self.blocks[self.at];
+        rows.get((number - start) as usize).copied()
     }
 }

@@ -1,0 +1,105 @@
+//! Replicas in this process, without agents, messages or WebAssembly around them.
+
+use anyhow::{Result, anyhow, ensure};
+use eqmesh_egraph::color::Color;
+use eqmesh_replica::{AgentId, Budget, Dot, Options, Replica, Settled, Share};
+use eqmesh_transduction::{Signature, Statement};
+
+use crate::workload::Workload;
+
+/// As much as there is.
+pub const UNLIMITED: Budget = Budget {
+    matches: u64::MAX,
+    nodes: u64::MAX,
+};
+
+/// Replicas that hold the same facts.
+#[derive(Clone, Debug)]
+pub struct Mesh {
+    /// The replicas, by agent.
+    pub replicas: Vec<Replica>,
+    /// All rules.
+    pub rules: Vec<Dot>,
+    /// All blocks so far, in causal order.
+    pub blocks: Vec<Vec<u8>>,
+}
+
+impl Mesh {
+    /// Replicas with the rules and terms of a workload, the coloring off.
+    pub fn new(workload: &Workload, agents: u32) -> Result<Mesh> {
+        let mut signature = Signature::new();
+        let said = signature
+            .elaborate(&workload.program())
+            .map_err(|errors| anyhow!("{}: {errors:?}", workload.name))?;
+        let agent = |agent| {
+            Replica::new(Options {
+                agent: AgentId(agent),
+                coloring: false,
+            })
+        };
+        let mut mesh = Mesh {
+            replicas: (0..agents).map(agent).collect(),
+            rules: Vec::new(),
+            blocks: Vec::new(),
+        };
+        let first = &mut mesh.replicas[0];
+        for statement in &said.statements {
+            match statement {
+                Statement::Declaration(operators) => first.declare(operators)?,
+                Statement::Rules(rules) => {
+                    for rule in rules {
+                        mesh.rules.push(first.add_rule(&rule.program)?);
+                    }
+                }
+                Statement::Term(label, text) => {
+                    first.insert(text, label.as_deref(), Color::Green)?;
+                }
+                Statement::Equality(left, right) => {
+                    first.unite(left, right)?;
+                }
+                Statement::Ruleset(_) => {}
+            }
+        }
+        mesh.seal();
+        mesh.settle()?;
+        Ok(mesh)
+    }
+
+    /// One replica searches a share. Answers whether it is saturated.
+    pub fn derive(&mut self, agent: usize, share: Share) -> Result<bool> {
+        Ok(self.replicas[agent].derive(&self.rules, share, UNLIMITED)?.saturated)
+    }
+
+    /// Everybody closes its facts into a block and gets the others'.
+    pub fn seal(&mut self) {
+        let sealed: Vec<Vec<u8>> = self.replicas.iter_mut().filter_map(Replica::seal).collect();
+        for replica in &mut self.replicas {
+            for block in &sealed {
+                replica.receive(block).expect("just sealed");
+            }
+        }
+        self.blocks.extend(sealed);
+    }
+
+    /// Everybody settles what it has.
+    pub fn settle(&mut self) -> Result<()> {
+        for replica in &mut self.replicas {
+            let Settled { refused, waiting, .. } = replica.settle();
+            ensure!(refused.is_empty() && waiting == 0, "{refused:?}, {waiting} wait");
+        }
+        Ok(())
+    }
+
+    /// Rounds of the first replica alone. Answers how many.
+    pub fn saturate(&mut self, iterations: u64) -> Result<u64> {
+        for round in 1..=iterations {
+            let saturated = self.derive(0, Share { index: 0, count: 1 })?;
+            self.seal();
+            self.settle()?;
+            if saturated {
+                return Ok(round);
+            }
+        }
+        Ok(iterations)
+    }
+}

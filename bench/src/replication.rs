@@ -1,0 +1,178 @@
+//! `replication`: what it costs to share the work, to replay what others found, and to extract.
+
+use anyhow::{Result, bail, ensure};
+use clap::Args;
+use eqmesh_bench::mesh::Mesh;
+use eqmesh_bench::workload::{self, Workload};
+use eqmesh_egraph::color::Colors;
+use eqmesh_egraph::extract::CostModel;
+use eqmesh_replica::{AgentId, Options, Replica, Share};
+use serde::Serialize;
+
+use crate::engine::Clock;
+
+/// Who shares the work.
+const AGENTS: u32 = 9;
+
+/// What is asked of `replication`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplicationArguments {
+    /// Only the workloads whose name contains this. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    workload: Vec<String>,
+
+    /// A JSON document a line in place of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A row of the result. Times are of the processor, in seconds.
+#[derive(Debug, Serialize)]
+struct Row<'w> {
+    workload: &'w str,
+    enodes: u64,
+    facts: u64,
+    /// All blocks.
+    bytes: u64,
+    /// One agent: searching, making facts and settling them, all rounds.
+    saturate_s: f64,
+    /// Another replica takes in the blocks of that.
+    replay_s: f64,
+    replay_ns_per_enode: f64,
+    /// Saturating over replaying.
+    replay_gain: f64,
+    /// Full searches of the e-graph of each round.
+    search_s: f64,
+    /// The shares of nine agents together.
+    shares_s: f64,
+    shares_over_search: f64,
+    /// The cheapest term of the first term's class.
+    extract_s: f64,
+    extract_over_saturate: f64,
+}
+
+fn measure(workload: &Workload) -> Result<Row<'_>> {
+    let mut mesh = Mesh::new(workload, 1)?;
+    let clock = Clock::start();
+    mesh.saturate(workload.iterations)?;
+    let saturate_s = clock.stop().cpu_s;
+    let size = mesh.replicas[0].size();
+    ensure!(size.enodes == workload.expected.enodes, "{}: other work", workload.name);
+
+    let mut other = Replica::new(Options {
+        agent: AgentId(1),
+        coloring: false,
+    });
+    let clock = Clock::start();
+    for block in &mesh.blocks {
+        other.receive(block)?;
+        other.settle();
+    }
+    let replay_s = clock.stop().cpu_s;
+    ensure!(other.size() == size, "{}: a replay that differs", workload.name);
+    drop(other);
+
+    let bytes = mesh.blocks.iter().map(|block| block.len() as u64).sum();
+    let replica = &mut mesh.replicas[0];
+    // The index, which any question needs first, belongs to the round.
+    replica.extract(&workload.terms[0], 1, CostModel::Tree, Colors::MADE)?;
+    let clock = Clock::start();
+    replica.extract(&workload.terms[0], 1, CostModel::Tree, Colors::MADE)?;
+    let extract_s = clock.stop().cpu_s;
+    drop(mesh);
+
+    let (mut search_s, mut shares_s) = (0.0, 0.0);
+    let mut nine = Mesh::new(workload, AGENTS)?;
+    let mut whole = nine.replicas[0].clone();
+    for _ in 0..workload.iterations {
+        let clock = Clock::start();
+        whole.derive(&nine.rules, Share { index: 0, count: 1 }, eqmesh_bench::mesh::UNLIMITED)?;
+        search_s += clock.stop().cpu_s;
+        let mut saturated = true;
+        let clock = Clock::start();
+        for index in 0..AGENTS {
+            let share = Share { index, count: AGENTS };
+            saturated &= nine.derive(index as usize, share)?;
+        }
+        shares_s += clock.stop().cpu_s;
+        let before = nine.blocks.len();
+        nine.seal();
+        nine.settle()?;
+        whole.discard();
+        for block in &nine.blocks[before..] {
+            whole.receive(block)?;
+        }
+        whole.settle();
+        if saturated {
+            break;
+        }
+    }
+    Ok(Row {
+        workload: &workload.name,
+        enodes: size.enodes,
+        facts: size.facts,
+        bytes,
+        saturate_s,
+        replay_s,
+        replay_ns_per_enode: replay_s * 1e9 / size.enodes as f64,
+        replay_gain: saturate_s / replay_s,
+        search_s,
+        shares_s,
+        shares_over_search: shares_s / search_s,
+        extract_s,
+        extract_over_saturate: extract_s / saturate_s,
+    })
+}
+
+/// Measures and prints.
+pub(crate) fn run(arguments: &ReplicationArguments) -> Result<()> {
+    let chosen = |own: &Workload| {
+        arguments.workload.is_empty() || arguments.workload.iter().any(|part| own.name.contains(part.as_str()))
+    };
+    let workloads: Vec<Workload> = workload::all()?.into_iter().filter(chosen).collect();
+    if workloads.is_empty() {
+        bail!("no workload has such a name");
+    }
+    if !arguments.json {
+        println!(
+            "{:<16} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10} {:>6} {:>9} {:>9} {:>6} {:>9} {:>6}",
+            "workload",
+            "e-nodes",
+            "facts",
+            "kB",
+            "alone ms",
+            "replay ms",
+            "ns/e-node",
+            "gain",
+            "search ms",
+            "shares ms",
+            "ratio",
+            "best ms",
+            "ratio"
+        );
+    }
+    for workload in &workloads {
+        let row = measure(workload)?;
+        if arguments.json {
+            println!("{}", serde_json::to_string(&row)?);
+        } else {
+            println!(
+                "{:<16} {:>9} {:>9} {:>9} {:>9.1} {:>9.1} {:>10.0} {:>6.1} {:>9.1} {:>9.1} {:>6.2} {:>9.1} {:>6.3}",
+                row.workload,
+                row.enodes,
+                row.facts,
+                row.bytes / 1000,
+                row.saturate_s * 1e3,
+                row.replay_s * 1e3,
+                row.replay_ns_per_enode,
+                row.replay_gain,
+                row.search_s * 1e3,
+                row.shares_s * 1e3,
+                row.shares_over_search,
+                row.extract_s * 1e3,
+                row.extract_over_saturate
+            );
+        }
+    }
+    Ok(())
+}

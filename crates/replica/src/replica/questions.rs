@@ -1,0 +1,229 @@
+//! Questions about the closed e-graph. None of them changes the state.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use eqmesh_egraph::color::Colors;
+use eqmesh_egraph::extract::{CostModel, Extracted, Extractor};
+use eqmesh_egraph::graph::{ClassId, OperatorId, RowId};
+use eqmesh_egraph::matching::{Matcher, Scope};
+use eqmesh_egraph::operator::{Operator, Sort};
+use eqmesh_egraph::program;
+use eqmesh_egraph::term::{Argument, Label};
+use eqmesh_egraph::value::ValueType;
+
+use super::{NodeInfo, Replica, shorten};
+use crate::block::{Block, Segment};
+use crate::fault::Fault;
+use crate::version::{AgentId, Dot, Name};
+
+impl Replica {
+    /// All labels of settled facts, in order. Reads the blocks that bind them: O(their bytes).
+    pub fn labels(&self) -> Vec<Label> {
+        let named: BTreeMap<Name, &str> = self
+            .labels
+            .iter()
+            .map(|(label, (_, name, _))| (*name, label.as_str()))
+            .collect();
+        let mut terms: BTreeMap<&str, Option<String>> = BTreeMap::new();
+        let mut by_block: BTreeMap<(AgentId, usize), Vec<&str>> = BTreeMap::new();
+        for (label, (dot, _, _)) in &self.labels {
+            if let Some(at) = self.logs.get(&dot.agent).and_then(|log| log.entry_of(dot.sequence)) {
+                by_block.entry((dot.agent, at)).or_default().push(label);
+            }
+        }
+        for ((agent, at), wanted) in by_block {
+            let entry = &self.logs[&agent].entries[at];
+            let Ok(block) = Block::decode(&entry.bytes) else {
+                continue;
+            };
+            let mut sequence = entry.first - 1;
+            for segment in &block.segments {
+                sequence += segment.facts();
+                if let Segment::Term {
+                    label: Some(label),
+                    body,
+                    ..
+                } = segment
+                    && let Some(wanted) = wanted.iter().find(|wanted| **wanted == label.as_str())
+                    && self.labels[label].0.sequence == sequence
+                {
+                    terms.insert(wanted, body.text(&block.operators, &named));
+                }
+            }
+        }
+        let label = |(name, (_, _, sort)): (&String, &(Dot, Name, String))| Label {
+            name: name.clone(),
+            sort: sort.clone(),
+            term: terms.get(name.as_str()).cloned().flatten(),
+        };
+        self.labels.iter().map(label).collect()
+    }
+
+    /// What is known of a settled node. O(1).
+    pub fn inspect(&self, name: Name) -> Result<NodeInfo, Fault> {
+        let row = self.row(name)?;
+        Ok(NodeInfo {
+            operator: self.graph.operator(self.graph.operator_of(row)).clone(),
+            colors: self.graph.colors_of(row),
+            class_colors: self.graph.class_colors(self.graph.class_of(row)),
+        })
+    }
+
+    /// Covers the closed e-graph only. O(n log n) in the e-nodes.
+    pub fn meaning_digest(&mut self) -> [u8; 32] {
+        *blake3::hash(&self.snapshot()).as_bytes()
+    }
+
+    /// The canonical snapshot of the closed e-graph; see [`eqmesh_egraph::naming::Naming::snapshot`].
+    pub fn snapshot(&mut self) -> Vec<u8> {
+        self.ensure_naming();
+        self.naming.as_ref().expect("ensured").snapshot(&self.graph)
+    }
+
+    /// The number of matches of a query, up to a limit.
+    pub fn query(&mut self, bytes: &[u8], limit: u64) -> Result<u64, Fault> {
+        let query = program::decode_query(bytes, true)?;
+        self.ensure_index();
+        let matcher = Matcher::of_query(&query, &mut self.graph);
+        let mut count = 0;
+        let Some(ground) = matcher.ground(&self.graph, u32::MAX) else {
+            return Ok(0);
+        };
+        let index = self.index.take().expect("ensured");
+        let _ended = matcher.search(
+            &mut self.graph,
+            &index,
+            Scope {
+                ground: &ground,
+                since: None,
+                owns_ground: true,
+            },
+            |_| true,
+            |_, _, _| {
+                count += 1;
+                if count >= limit {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            },
+        );
+        self.index = Some(index);
+        Ok(count)
+    }
+
+    /// The class of a term, which must stand in the e-graph.
+    pub(crate) fn class_of_text(&mut self, text: &str) -> Result<ClassId, Fault> {
+        let (term, _) = self.parse(text)?;
+        let absent = || Fault::Absent(format!("the term `{}` is not in the e-graph", shorten(text)));
+        let mut classes: Vec<u32> = Vec::with_capacity(term.len());
+        let mut key = Vec::new();
+        let class_of_name = |name: Name| self.row(name).map(|row| self.graph.class_of(row));
+        for (operator, arguments) in term.nodes() {
+            key.clear();
+            for argument in arguments {
+                key.push(match *argument {
+                    Argument::Node(position) => classes[position as usize],
+                    Argument::Reference(name) => class_of_name(name)?.0,
+                    Argument::Value(id) => id.0,
+                });
+            }
+            let row = self.graph.lookup(operator, &key).ok_or_else(absent)?;
+            classes.push(self.graph.class_of(row).0);
+        }
+        match term.root {
+            Argument::Reference(name) => class_of_name(name),
+            _ => Ok(ClassId(*classes.last().ok_or_else(absent)?)),
+        }
+    }
+
+    /// The cheapest terms equal to this one. See [`Extractor::variants`].
+    pub fn extract(
+        &mut self,
+        text: &str,
+        variants: u32,
+        model: CostModel,
+        within: Colors,
+    ) -> Result<Vec<Extracted>, Fault> {
+        self.ensure_index();
+        let class = self.class_of_text(text)?;
+        let index = self.index.as_ref().expect("ensured");
+        let found =
+            Extractor::new(&self.graph, within).variants(&self.graph, index, class, variants.max(1) as usize, model)?;
+        if found.is_empty() {
+            return Err(Fault::Absent(format!(
+                "nothing within these colors is equal to `{}`",
+                shorten(text)
+            )));
+        }
+        Ok(found)
+    }
+
+    /// The e-nodes of the operators of this name, each with its class's least term, in canonical order.
+    pub fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, Fault> {
+        self.ensure_naming();
+        let (graph, naming) = (&self.graph, self.naming.as_ref().expect("ensured"));
+        let mut known = false;
+        let mut rows = Vec::new();
+        for id in graph.operators_named(operator, None) {
+            known = true;
+            rows.extend(naming.sorted(graph, id));
+        }
+        if !known {
+            return Err(Fault::Unknown(format!("no operator `{operator}` is declared")));
+        }
+        rows.into_iter()
+            .take(limit as usize)
+            .map(|row| Ok((naming.node(graph, row)?, naming.term(graph, graph.class_of(row).0)?)))
+            .collect()
+    }
+
+    /// The number of e-nodes of each operator, by name, in order; operators without any are left out.
+    pub fn sizes(&self) -> Vec<(String, u64)> {
+        let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
+        for (id, operator) in self.graph.operators() {
+            *sizes.entry(&operator.name).or_default() += self.graph.count(id);
+        }
+        sizes
+            .into_iter()
+            .filter(|&(_, count)| count > 0)
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect()
+    }
+
+    /// Classes that hold two different literals: nodes of one operator whose only column is a number or a truth value (a string is a name, and two
+    /// names may well be equal). Each class as its literals' text, in canonical order.
+    pub fn contradictions(&mut self) -> Vec<Vec<String>> {
+        self.ensure_naming();
+        let (graph, naming) = (&self.graph, self.naming.as_ref().expect("ensured"));
+        let is_literal = |operator: &Operator| {
+            matches!(
+                operator.columns.as_slice(),
+                [Sort::Value(
+                    ValueType::I64 | ValueType::F64 | ValueType::Rational | ValueType::Bool
+                )]
+            )
+        };
+        let mut by_class: BTreeMap<(u32, OperatorId), Vec<RowId>> = BTreeMap::new();
+        for row in graph.live() {
+            let operator = graph.operator_of(row);
+            if is_literal(graph.operator(operator)) {
+                by_class
+                    .entry((naming.rank(graph.class_of(row).0), operator))
+                    .or_default()
+                    .push(row);
+            }
+        }
+        by_class
+            .into_values()
+            .filter(|rows| rows.len() > 1)
+            .map(|mut rows| {
+                rows.sort_by(|&a, &b| naming.compare(graph, a, b));
+                rows.into_iter()
+                    .filter_map(|row| naming.node(graph, row).ok())
+                    .collect()
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,249 @@
+//! Looking for new matches only finds as much as looking at all of them: on random programs, with one agent or three, with and without the coloring,
+//! with facts from outside between the rounds, and with shares that change hands.
+
+use std::fmt::Write as _;
+
+use eqmesh_egraph::color::Color;
+use eqmesh_replica::{AgentId, Budget, Dot, Options, Replica, Share};
+use eqmesh_transduction::{Signature, Statement};
+use proptest::prelude::*;
+
+const UNLIMITED: Budget = Budget {
+    matches: u64::MAX,
+    nodes: u64::MAX,
+};
+
+/// Growth is stopped here: a random program may double with each round.
+const ENOUGH: u64 = 1_500;
+
+#[derive(Clone, Debug)]
+enum Tree {
+    Variable(usize),
+    Node(&'static str, Vec<Tree>),
+}
+
+impl Tree {
+    fn variables(&self, into: &mut Vec<usize>) {
+        match self {
+            Tree::Variable(variable) => into.push(*variable),
+            Tree::Node(_, children) => children.iter().for_each(|child| child.variables(into)),
+        }
+    }
+
+    /// Variables by their place among those that are bound.
+    fn bind(&self, bound: &[usize]) -> Tree {
+        match self {
+            Tree::Variable(variable) if bound.is_empty() => {
+                let _ = variable;
+                Tree::Node("A", Vec::new())
+            }
+            Tree::Variable(variable) => Tree::Variable(bound[variable % bound.len()]),
+            Tree::Node(name, children) => Tree::Node(name, children.iter().map(|child| child.bind(bound)).collect()),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Tree::Variable(variable) => format!("v{variable}"),
+            Tree::Node(name, children) => {
+                let mut text = format!("({name}");
+                for child in children {
+                    write!(text, " {}", child.text()).unwrap();
+                }
+                text + ")"
+            }
+        }
+    }
+}
+
+/// A tree with variables or without.
+fn tree(variables: bool) -> impl Strategy<Value = Tree> {
+    let leaf = prop_oneof![
+        2 => prop::sample::select(vec!["A", "B", "C"]).prop_map(|name| Tree::Node(name, Vec::new())),
+        5 => (0usize..3).prop_map(move |variable| if variables {
+            Tree::Variable(variable)
+        } else {
+            Tree::Node(["A", "B", "C"][variable], Vec::new())
+        }),
+    ];
+    leaf.prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            1 => inner.clone().prop_map(|a| Tree::Node("G", vec![a])),
+            4 => (inner.clone(), inner.clone()).prop_map(|(a, b)| Tree::Node("F", vec![a, b])),
+            1 => (inner.clone(), inner.clone(), inner).prop_map(|(a, b, c)| Tree::Node("H", vec![a, b, c])),
+        ]
+    })
+}
+
+/// A left side that is no variable, and a right side over its variables.
+fn rule() -> impl Strategy<Value = (Tree, Tree, usize)> {
+    let left = tree(true).prop_filter("a variable alone", |tree| matches!(tree, Tree::Node(..)));
+    (left, tree(true), 0usize..3).prop_map(|(left, right, color)| {
+        let mut bound = Vec::new();
+        left.variables(&mut bound);
+        let right = right.bind(&bound);
+        (left, right, color)
+    })
+}
+
+/// What happens between two rounds.
+#[derive(Clone, Debug)]
+struct Between {
+    said: Option<Tree>,
+    equal: Option<(Tree, Tree)>,
+    /// Who searches everything alone; otherwise everybody a share.
+    alone: Option<usize>,
+    /// Whether what is known by then is certified.
+    certified: bool,
+    /// Whether everybody first searches for nothing and throws it away.
+    discarded: bool,
+}
+
+fn between() -> impl Strategy<Value = Between> {
+    (
+        prop::option::weighted(0.3, tree(false)),
+        prop::option::weighted(0.2, (tree(false), tree(false))),
+        prop::option::weighted(0.2, 0usize..3),
+        prop::bool::weighted(0.5),
+        prop::bool::weighted(0.2),
+    )
+        .prop_map(|(said, equal, alone, certified, discarded)| Between {
+            said,
+            equal,
+            alone,
+            certified,
+            discarded,
+        })
+}
+
+struct Mesh {
+    replicas: Vec<Replica>,
+    rules: Vec<Dot>,
+    coloring: bool,
+    forgetful: bool,
+}
+
+impl Mesh {
+    fn new(agents: usize, coloring: bool, forgetful: bool, rules: &[(Tree, Tree, usize)], terms: &[Tree]) -> Mesh {
+        let mut signature = Signature::new();
+        let mut text = "(datatype M (F M M) (G M) (H M M M) (A) (B) (C))".to_owned();
+        for (left, right, color) in rules {
+            let color = ["red", "blue", "green"][*color];
+            write!(text, "(rewrite {} {} :color {color})", left.text(), right.text()).unwrap();
+        }
+        let said = signature.elaborate(&text).expect("a correct text");
+        let mut replicas: Vec<Replica> = (0..agents)
+            .map(|agent| {
+                Replica::new(Options {
+                    agent: AgentId(agent as u32),
+                    coloring,
+                })
+            })
+            .collect();
+        let mut dots = Vec::new();
+        for statement in &said.statements {
+            match statement {
+                Statement::Declaration(operators) => replicas[0].declare(operators).unwrap(),
+                Statement::Rules(rules) => {
+                    dots.extend(rules.iter().map(|rule| replicas[0].add_rule(&rule.program).unwrap()));
+                }
+                _ => {}
+            }
+        }
+        for term in terms {
+            replicas[0].insert(&term.text(), None, Color::Green).unwrap();
+        }
+        let mut mesh = Mesh {
+            replicas,
+            rules: dots,
+            coloring,
+            forgetful,
+        };
+        mesh.exchange(false);
+        mesh
+    }
+
+    fn exchange(&mut self, certified: bool) {
+        let blocks: Vec<Vec<u8>> = self.replicas.iter_mut().filter_map(Replica::seal).collect();
+        for replica in &mut self.replicas {
+            for block in blocks.iter().rev() {
+                replica.receive(block).unwrap();
+            }
+            let settled = replica.settle();
+            assert_eq!((settled.refused, settled.waiting), (Vec::new(), 0));
+        }
+        if self.coloring && certified {
+            let agents: Vec<AgentId> = (0..self.replicas.len() as u32).map(AgentId).collect();
+            if self.replicas[0].certify(&agents).is_some() {
+                let block = self.replicas[0].seal().unwrap();
+                for replica in &mut self.replicas {
+                    replica.receive(&block).unwrap();
+                    replica.settle();
+                }
+            }
+        }
+    }
+
+    fn round(&mut self, between: &Between) -> bool {
+        let count = self.replicas.len();
+        let last = count - 1;
+        if let Some(term) = &between.said {
+            self.replicas[last].insert(&term.text(), None, Color::Green).unwrap();
+        }
+        if let Some((left, right)) = &between.equal {
+            self.replicas[last].unite(&left.text(), &right.text()).unwrap();
+        }
+        self.exchange(false);
+        let mut saturated = true;
+        for index in 0..count {
+            let share = match between.alone {
+                Some(alone) if alone % count == index => Share { index: 0, count: 1 },
+                Some(_) => continue,
+                None => Share {
+                    index: index as u32,
+                    count: count as u32,
+                },
+            };
+            if self.forgetful {
+                self.replicas[index].forget_searches();
+            }
+            if between.discarded {
+                self.replicas[index].derive(&self.rules, share, UNLIMITED).unwrap();
+                self.replicas[index].discard();
+            }
+            // By halves, as an agent does it color by color.
+            let (some, others) = self.rules.split_at(self.rules.len() / 2);
+            for rules in [some, others] {
+                saturated &= self.replicas[index].derive(rules, share, UNLIMITED).unwrap().saturated;
+            }
+        }
+        self.exchange(between.certified);
+        saturated
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1024, ..ProptestConfig::default() })]
+
+    #[test]
+    fn new_matches_are_all_that_matter(
+        rules in prop::collection::vec(rule(), 1..5),
+        terms in prop::collection::vec(tree(false), 1..4),
+        rounds in prop::collection::vec(between(), 1..7),
+        agents in prop::sample::select(vec![1usize, 3]),
+        coloring in any::<bool>(),
+    ) {
+        let mut incremental = Mesh::new(agents, coloring, false, &rules, &terms);
+        let mut full = Mesh::new(agents, coloring, true, &rules, &terms);
+        for between in &rounds {
+            prop_assert_eq!(incremental.round(between), full.round(between));
+            let digest = full.replicas[0].meaning_digest();
+            for replica in &mut incremental.replicas {
+                prop_assert_eq!(replica.meaning_digest(), digest);
+            }
+            if full.replicas[0].size().enodes > ENOUGH {
+                break;
+            }
+        }
+    }
+}
