@@ -1,7 +1,8 @@
 //! Extraction: the cheapest terms of a class.
 //!
-//! Least tree cost is exact, by Knuth's generalization of Dijkstra's algorithm (1977): classes are settled in the order of (cost, height), so each
-//! row is looked at once for each of its arguments. Among equally cheap terms the lower one wins, and among
+//! Least tree cost is exact: the least fixpoint of "a class costs what its cheapest row does". Rows are mostly made after their arguments, so a few sweeps over all rows
+//! in order come there or near it, and sweeping is what memory is fast at; what is left is settled in the order of (cost, height), by Knuth's generalization of
+//! Dijkstra's algorithm (1977). Among equally cheap terms the lower one wins, and among
 //! those the least in canonical order, so the answer does not depend on ids.
 
 use std::cmp::Reverse;
@@ -39,66 +40,90 @@ type Price = (u64, u32);
 #[derive(Clone, Debug)]
 pub struct Extractor {
     within: Colors,
+    /// By operator id.
+    costs: Vec<u64>,
     /// By class id; `u64::MAX` cost and height where there is no term.
     prices: Vec<Price>,
 }
+
+/// How many times all rows are looked at in order before a queue takes over.
+const SWEEPS: usize = 8;
 
 const NO_TERM: Price = (u64::MAX, u32::MAX);
 
 impl Extractor {
     /// Prices all classes of a rebuilt and indexed e-graph; only rows that were made in one of the colors `within` count.
-    /// O(n log n) in the rows. Costs saturate below `u64::MAX`.
+    /// Linear in the rows, but for the queue, which is O(log n) for each offer that undercuts another. Costs saturate below `u64::MAX`.
     pub fn new(graph: &EGraph, within: Colors) -> Extractor {
-        let classes = graph.class_count();
-        let usable = |row: RowId| graph.colors_of(row).intersects(within);
-        let mut starts = vec![0u32; classes + 1];
-        let mut missing = vec![0u32; graph.row_count() as usize];
-        for row in graph.live().filter(|&row| usable(row)) {
-            for class in graph.class_arguments(row) {
-                starts[class as usize + 1] += 1;
-                missing[row.0 as usize] += 1;
-            }
-        }
-        for i in 1..starts.len() {
-            starts[i] += starts[i - 1];
-        }
-        let mut users = vec![0u32; starts[classes] as usize];
-        let mut next = starts.clone();
-        for row in graph.live().filter(|&row| usable(row)) {
-            for class in graph.class_arguments(row) {
-                let at = &mut next[class as usize];
-                users[*at as usize] = row.0;
-                *at += 1;
-            }
-        }
         let mut extractor = Extractor {
             within,
-            prices: vec![NO_TERM; classes],
+            costs: graph.operator_costs(),
+            prices: vec![NO_TERM; graph.class_count()],
         };
-        let mut heap: BinaryHeap<Reverse<(Price, u32)>> = graph
-            .live()
-            .filter(|&row| usable(row) && missing[row.0 as usize] == 0)
-            .map(|row| Reverse((extractor.price(graph, row), graph.row_class(row.0))))
-            .collect();
-        while let Some(Reverse((price, class))) = heap.pop() {
-            if extractor.prices[class as usize] != NO_TERM {
+        let mut changed = vec![false; extractor.prices.len()];
+        for _ in 0..SWEEPS {
+            changed.fill(false);
+            if !extractor.sweep(graph, &mut changed) {
+                return extractor;
+            }
+        }
+        let mut queue: BinaryHeap<Reverse<(Price, u32)>> = BinaryHeap::new();
+        for (class, _) in changed.iter().enumerate().filter(|(_, changed)| **changed) {
+            queue.push(Reverse((extractor.prices[class], class as u32)));
+        }
+        while let Some(Reverse((price, class))) = queue.pop() {
+            // Offers that were undercut are still in the queue.
+            if price != extractor.prices[class as usize] {
                 continue;
             }
-            extractor.prices[class as usize] = price;
-            for &user in &users[starts[class as usize] as usize..starts[class as usize + 1] as usize] {
-                let missing = &mut missing[user as usize];
-                *missing -= 1;
-                if *missing == 0 && extractor.prices[graph.row_class(user) as usize] == NO_TERM {
-                    heap.push(Reverse((extractor.price(graph, RowId(user)), graph.row_class(user))));
-                }
+            for user in graph.users(class) {
+                extractor.offer(graph, user, &mut queue);
             }
         }
         extractor
     }
 
-    /// The price of a row whose argument classes are priced.
+    /// Lowers the price of each class to that of its cheapest row, row by row, and notes which have changed. Answers whether any has.
+    fn sweep(&mut self, graph: &EGraph, changed: &mut [bool]) -> bool {
+        let mut any = false;
+        let all = self.within.contains(Colors::MADE);
+        graph.for_each_row(|row, operator, class, arguments, class_columns| {
+            let (mut cost, mut height) = (self.costs[operator as usize], 0);
+            for (i, &argument) in arguments.iter().enumerate() {
+                if class_columns >> i & 1 == 1 {
+                    let (below, deep) = self.prices[argument as usize];
+                    cost = cost.saturating_add(below);
+                    height = height.max(deep.saturating_add(1));
+                }
+            }
+            // An argument without a term makes the height the greatest.
+            let price = (cost.min(u64::MAX - 1), height);
+            let own = &mut self.prices[class as usize];
+            if height != u32::MAX && price < *own && (all || graph.colors_of(row).intersects(self.within)) {
+                *own = price;
+                changed[class as usize] = true;
+                any = true;
+            }
+        });
+        any
+    }
+
+    /// Puts a row's class into the queue, if the row can be used and is cheaper than what the class has so far.
+    #[inline]
+    fn offer(&mut self, graph: &EGraph, row: RowId, queue: &mut BinaryHeap<Reverse<(Price, u32)>>) {
+        let price = self.price(graph, row);
+        let class = graph.row_class(row.0);
+        let own = &mut self.prices[class as usize];
+        if price < *own && graph.colors_of(row).intersects(self.within) {
+            *own = price;
+            queue.push(Reverse((price, class)));
+        }
+    }
+
+    /// The price of a row; none as long as an argument has none.
+    #[inline]
     fn price(&self, graph: &EGraph, row: RowId) -> Price {
-        let own = graph.operator(graph.operator_of(row)).cost;
+        let own = self.costs[graph.operator_of(row).0 as usize];
         let (mut cost, mut height) = (own, 0);
         for class in graph.class_arguments(row) {
             let (below, deep) = self.prices[class as usize];
@@ -320,4 +345,37 @@ fn dag_cost(graph: &EGraph, root: RowId, best: &BTreeMap<u32, RowId>) -> Option<
         }
     }
     Some(cost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::Operator;
+
+    /// Each class holds a dear leaf and a node over the next class, made in the order that helps sweeping least.
+    #[test]
+    fn what_sweeps_do_not_reach_the_queue_does() {
+        const DEPTH: u32 = 100;
+        let mut graph = EGraph::new();
+        let over = graph.declare(&Operator::untyped("over", 1));
+        let classes: Vec<ClassId> = (0..=DEPTH)
+            .map(|i| {
+                let leaf = Operator {
+                    cost: if i == DEPTH { 1 } else { 1_000 },
+                    ..Operator::untyped(&format!("leaf{i}"), 0)
+                };
+                let leaf = graph.declare(&leaf);
+                let (row, _) = graph.add(leaf, &[], None, Colors::MADE);
+                graph.class_of(row)
+            })
+            .collect();
+        for pair in classes.windows(2) {
+            graph.add(over, &[pair[1].0], Some(pair[0]), Colors::MADE);
+        }
+        let _index = Index::build(&mut graph);
+        let extractor = Extractor::new(&graph, Colors::MADE);
+        for (i, &class) in classes.iter().enumerate() {
+            assert_eq!(extractor.cost(class), Some(1 + u64::from(DEPTH) - i as u64));
+        }
+    }
 }

@@ -192,6 +192,11 @@ impl EGraph {
         &self.tables[id.0 as usize].operator
     }
 
+    /// The cost of each operator, by number.
+    pub(crate) fn operator_costs(&self) -> Vec<u64> {
+        self.tables.iter().map(|table| table.operator.cost).collect()
+    }
+
     /// The number of live rows of an operator.
     pub fn count(&self, id: OperatorId) -> u64 {
         self.tables[id.0 as usize].live
@@ -318,6 +323,37 @@ impl EGraph {
             .enumerate()
             .filter(move |(i, _)| class_columns >> i & 1 == 1)
             .map(|(_, &argument)| argument)
+    }
+
+    /// Each live row in order: its number, operator, class (as of the last index), arguments, and which columns are classes.
+    #[inline]
+    pub(crate) fn for_each_row(&self, mut each: impl FnMut(RowId, u32, u32, &[u32], u64)) {
+        let shapes: Vec<(usize, u64)> = self
+            .tables
+            .iter()
+            .map(|table| (table.arity as usize, table.class_columns))
+            .collect();
+        for (number, row) in self.rows.iter().enumerate() {
+            if row.operator == DEAD {
+                continue;
+            }
+            let (arity, class_columns) = shapes[row.operator as usize];
+            let arguments = if arity <= 2 {
+                &row.slots[..arity]
+            } else {
+                &self.pool[row.slots[0] as usize..][..arity]
+            };
+            each(RowId(number as u32), row.operator, row.class, arguments, class_columns);
+        }
+    }
+
+    /// The live rows that have a class among their arguments, in no promised order; one may come more than once. The class must be a representative.
+    pub(crate) fn users(&self, class: u32) -> impl Iterator<Item = RowId> {
+        let head = self.class_uses[class as usize].head;
+        let entry = |at: u32| (at != NIL).then(|| self.uses[at as usize]);
+        std::iter::successors(entry(head), move |own| entry(own.next))
+            .map(|own| RowId(own.row))
+            .filter(|row| self.rows[row.0 as usize].operator != DEAD)
     }
 
     /// What a row carries.
@@ -514,11 +550,21 @@ impl EGraph {
                 unions += 1;
                 self.class_colors[root as usize] =
                     self.class_colors[root as usize].union(self.class_colors[child as usize]);
-                let moved = self.class_uses[child as usize];
-                let mut at = moved.head;
+                let mut moved = Uses::NONE;
+                let mut at = self.class_uses[child as usize].head;
                 while at != NIL {
                     let Use { row, next } = self.uses[at as usize];
-                    dirty.push(row);
+                    // Dead rows leave the list.
+                    if self.rows[row as usize].operator != DEAD {
+                        dirty.push(row);
+                        if moved.head == NIL {
+                            moved.head = at;
+                        } else {
+                            self.uses[moved.tail as usize].next = at;
+                        }
+                        moved.tail = at;
+                        moved.count += 1;
+                    }
                     at = next;
                 }
                 if moved.head != NIL {

@@ -34,9 +34,6 @@ impl Replica {
                 unknown.agent.0, unknown.sequence
             )));
         }
-        if self.index.is_none() && self.graph.dead_rows() > MIN_DEAD.max(self.graph.enodes()) {
-            self.compact();
-        }
         self.ensure_index();
         let epoch = self.begin_search();
         let mut index = self.index.take().expect("ensured");
@@ -246,31 +243,6 @@ impl Replica {
     pub fn forget_searches(&mut self) {
         self.marks.clear();
     }
-
-    /// Drops the e-graph's dead rows.
-    fn compact(&mut self) {
-        let compaction = self.graph.compact();
-        for log in self.logs.values_mut() {
-            for row in &mut log.rows {
-                *row = compaction.row(*row);
-            }
-        }
-        let mut births: Vec<Option<Birth>> = vec![None; self.graph.enodes()];
-        for (&birth, row) in self.births.iter().zip(compaction.rows()) {
-            let own = &mut births[row.0 as usize];
-            *own = Some(own.map_or(birth, |own| own.min(birth)));
-        }
-        self.births = births
-            .into_iter()
-            .map(|birth| birth.expect("every row is named"))
-            .collect();
-        for ((dot, _), mark) in &mut self.marks {
-            self.rules[dot].matcher.renumber(&mut mark.ground, &compaction);
-        }
-        self.index = None;
-        self.naming = None;
-        self.generation += 1;
-    }
 }
 
 /// The matches of one rule that add something.
@@ -299,9 +271,6 @@ impl Derived {
 
 /// It pays to try matches on a copy of the e-graph if there is one match for this many e-nodes.
 const WORTH_A_COPY: usize = 4;
-
-/// Fewer dead rows than this are no bother.
-const MIN_DEAD: usize = 1 << 10;
 
 /// Which of `count` shares a root's name falls in.
 fn owner(name: Name, count: u32) -> u32 {

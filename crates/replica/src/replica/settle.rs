@@ -133,9 +133,34 @@ impl Replica {
     fn close(&mut self, height: u32) {
         self.height = self.height.max(height);
         self.absorb_deaths();
+        if self.graph.dead_rows() > MIN_DEAD.max(self.graph.enodes()) {
+            self.compact();
+        }
         self.index = None;
         self.naming = None;
         self.generation += 1;
+    }
+
+    /// Drops the dead rows of the e-graph, which must be about to be indexed anew.
+    fn compact(&mut self) {
+        let compaction = self.graph.compact();
+        for log in self.logs.values_mut() {
+            for row in &mut log.rows {
+                *row = compaction.row(*row);
+            }
+        }
+        let mut births: Vec<Option<Birth>> = vec![None; self.graph.enodes()];
+        for (&birth, row) in self.births.iter().zip(compaction.rows()) {
+            let own = &mut births[row.0 as usize];
+            *own = Some(own.map_or(birth, |own| own.min(birth)));
+        }
+        self.births = births
+            .into_iter()
+            .map(|birth| birth.expect("every row is named"))
+            .collect();
+        for ((dot, _), mark) in &mut self.marks {
+            self.rules[dot].matcher.renumber(&mut mark.ground, &compaction);
+        }
     }
 
     /// A row that died leaves its name to the survivor, if it is the earlier one.
@@ -457,6 +482,9 @@ fn rename(graph: &mut EGraph, births: &mut [Birth], row: RowId, birth: Birth, sh
         }
     }
 }
+
+/// Fewer dead rows than this are no bother.
+const MIN_DEAD: usize = 1 << 10;
 
 /// The nodes that the facts of a block so far name.
 #[derive(Debug, Default)]
