@@ -1,5 +1,6 @@
 //! The replica: a grow-only set of facts, and the e-graph that it is a function of.
 
+mod ahead;
 mod derive;
 mod facts;
 mod questions;
@@ -16,6 +17,8 @@ use eqmesh_egraph::naming::Naming;
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::rule::{MAX_ARITY, Rule};
 use eqmesh_egraph::value::ValueType;
+
+use ahead::Ahead;
 
 use crate::block::{Block, Segment};
 use crate::fault::Fault;
@@ -173,21 +176,6 @@ struct Own {
     /// What is seen once the facts are settled.
     marks: Vec<((Dot, Share), Mark)>,
     ahead: Option<Box<Ahead>>,
-}
-
-/// The e-graph as it will be when own facts are settled, if nothing else is.
-#[derive(Clone, Debug)]
-struct Ahead {
-    /// That of the e-graph on which it builds.
-    generation: u64,
-    graph: EGraph,
-    /// How many segments of the draft it holds, from the first on. None if it does not hold the first.
-    segments: Option<usize>,
-    /// The rows that the facts name, by ordinal.
-    rows: Vec<RowId>,
-    /// Of the new rows.
-    births: Vec<Birth>,
-    unions: u64,
 }
 
 /// A block that was received, or sealed here, and is not settled yet.

@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 
 use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::graph::EGraph;
-use eqmesh_egraph::matching::{Applied, Batch, Ground, Scope};
+use eqmesh_egraph::matching::{Batch, Ground, Scope};
 
-use super::{Ahead, Birth, Budget, Checked, KnownRule, Mark, Replica, Share, StepReport, version};
+use super::{Budget, Checked, Mark, Replica, Share, StepReport, version};
 use crate::block::Segment;
 use crate::fault::Fault;
 use crate::log::Frame;
@@ -168,58 +168,21 @@ impl Replica {
             return 0;
         }
         let generation = self.generation;
-        let draft = self.draft();
-        let (height, segments) = (draft.height, draft.segments.len());
-        let mut ahead = draft.own.ahead.take().filter(|ahead| ahead.generation == generation);
+        let mut ahead = self.draft().own.ahead.take().filter(|own| own.generation == generation);
         match &mut ahead {
             Some(ahead) => ahead.graph.follow(&self.graph),
-            None if total >= self.graph.enodes() / WORTH_A_COPY => {
-                ahead = Some(Box::new(Ahead {
-                    generation,
-                    graph: self.graph.clone(),
-                    segments: (segments == 0).then_some(0),
-                    rows: Vec::new(),
-                    births: Vec::new(),
-                    unions: 0,
-                }));
-            }
+            None if total >= self.graph.enodes() / WORTH_A_COPY => ahead = Some(Box::new(self.look_ahead())),
             None => {}
         }
-        let settled_rows = self.graph.row_count();
         let mut facts = 0;
         for mut own in derived {
-            let KnownRule { rule, matcher } = &self.rules[&own.rule];
+            let known = &self.rules[&own.rule];
+            let matcher = &known.matcher;
             let (width, additions) = (matcher.slots(), matcher.additions());
             if let Some(ahead) = &mut ahead {
-                let agent = self.options.agent;
-                let first = self.own_nodes;
-                let mut telling = Vec::with_capacity(own.count);
-                let Checked { ground, kept } = &own.checked;
-                let (named, births) = (&mut ahead.rows, &mut ahead.births);
-                let before = named.len();
-                let note = |graph: &mut EGraph, batch: Applied<'_>| {
-                    births.resize((graph.row_count() - settled_rows) as usize, Birth::NEVER);
-                    for lane in 0..batch.size {
-                        let tells = batch.changes >> lane & 1 == 1;
-                        telling.push(tells);
-                        if !tells {
-                            continue;
-                        }
-                        for row in batch.rows(lane) {
-                            if let Some(own) = row.0.checked_sub(settled_rows) {
-                                let own = &mut births[own as usize];
-                                let ordinal = first + (named.len() - before) as u32;
-                                let name = Name { agent, ordinal };
-                                *own = (*own).min(Birth { height, name });
-                            }
-                            named.push(row);
-                        }
-                    }
-                };
-                let colors = Colors::from(rule.color);
-                ahead.unions += matcher.apply(&mut ahead.graph, ground, kept, own.count, colors, note);
+                let telling = ahead.apply(known, &own.checked, own.count, false);
                 own.retain(&telling, width, matcher.width());
-                ahead.segments = ahead.segments.map(|segments| segments + usize::from(own.count > 0));
+                ahead.segments += usize::from(own.count > 0);
             }
             facts += own.count as u64;
             let segment = Segment::Apply {

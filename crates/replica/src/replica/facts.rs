@@ -295,7 +295,7 @@ impl Replica {
         let complete = own
             .ahead
             .as_ref()
-            .is_some_and(|ahead| ahead.segments == Some(block.segments.len()));
+            .is_some_and(|ahead| ahead.segments == block.segments.len());
         if !complete || self.logs.keys().any(|&agent| agent != self.options.agent) {
             own.ahead = None;
         }

@@ -8,7 +8,8 @@ use eqmesh_egraph::graph::{EGraph, OperatorId, RowId};
 use eqmesh_egraph::matching::{Applied, Matcher, NotAMatch};
 use eqmesh_egraph::program;
 
-use super::{Ahead, Birth, Checked, KnownRule, Own, Replica, Settled, Waiting, version};
+use super::ahead::Ahead;
+use super::{Birth, Checked, KnownRule, Own, Replica, Settled, Waiting, version};
 use crate::block::{Block, Body, BodyArgument, Segment};
 use crate::fault::Fault;
 use crate::log::{Frame, Rows};
