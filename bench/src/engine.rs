@@ -1,15 +1,16 @@
 //! `engine`: every workload by every engine, interleaved, each run in a fresh process; ratios of processor time.
 
 use std::collections::BTreeMap;
-use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use crate::{ours, usage};
-use eqmesh_bench::workload::{self, Workload};
+use crate::ours;
+use eqmesh_workloads::usage::Outcome;
+use eqmesh_workloads::workload::{self, Workload};
 
 /// What is asked of `engine`.
 #[derive(Debug, Args)]
@@ -34,9 +35,6 @@ pub(crate) struct EngineArguments {
 /// What is asked of `worker`.
 #[derive(Debug, Args)]
 pub(crate) struct WorkerArguments {
-    #[arg(long)]
-    engine: Contestant,
-    #[arg(long)]
     workload: String,
 }
 
@@ -48,7 +46,7 @@ pub(crate) enum Contestant {
     Egg,
     /// egglog 3.0, one thread.
     Egglog,
-    /// eqmesh, one agent in this process.
+    /// eqmesh, one replica.
     Native,
     /// eqmesh, one composed agent under wasmtime.
     Wasm,
@@ -79,50 +77,6 @@ impl Contestant {
     }
 }
 
-/// What a saturation took: from the start of the first round to the end of the last.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Used {
-    pub(crate) cpu_s: f64,
-    pub(crate) wall_s: f64,
-    /// Of the process, up to then.
-    pub(crate) peak_rss_bytes: u64,
-}
-
-/// Counts from a start.
-pub(crate) struct Clock {
-    cpu: u64,
-    wall: Instant,
-}
-
-impl Clock {
-    pub(crate) fn start() -> Clock {
-        Clock {
-            cpu: usage::cpu_nanos(),
-            wall: Instant::now(),
-        }
-    }
-
-    pub(crate) fn stop(&self) -> Used {
-        Used {
-            cpu_s: usage::cpu_nanos().saturating_sub(self.cpu) as f64 / 1e9,
-            wall_s: self.wall.elapsed().as_secs_f64(),
-            peak_rss_bytes: usage::peak_rss(),
-        }
-    }
-}
-
-/// One run.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Outcome {
-    pub(crate) enodes: u64,
-    pub(crate) eclasses: u64,
-    pub(crate) iterations: u64,
-    /// Where the engine counts them.
-    pub(crate) matches: Option<u64>,
-    #[serde(flatten)]
-    pub(crate) used: Used,
-}
-
 /// A row of the result.
 #[derive(Debug, Serialize)]
 struct Row<'w> {
@@ -136,6 +90,8 @@ struct Row<'w> {
     cpu_min_s: f64,
     cpu_max_s: f64,
     wall_s: f64,
+    wall_min_s: f64,
+    wall_max_s: f64,
     peak_rss_bytes: u64,
     enodes_per_s: f64,
     matches_per_s: Option<f64>,
@@ -143,29 +99,49 @@ struct Row<'w> {
     ratio_to_best_peer: Option<f64>,
 }
 
-/// One run in this process; its outcome as JSON on the standard output.
+/// One run in WebAssembly; its outcome as JSON on the standard output.
 pub(crate) fn work(arguments: &WorkerArguments) -> Result<ExitCode> {
     let workload = Workload::named(&arguments.workload)?;
-    let outcome = match arguments.engine {
-        Contestant::Native => ours::run(&workload, eqmesh::Engine::Native)?,
-        Contestant::Wasm => ours::run(&workload, eqmesh::Engine::Wasm)?,
-        #[cfg(feature = "peers")]
-        Contestant::Egg => crate::peers::egg(&workload)?,
-        #[cfg(feature = "peers")]
-        Contestant::Egglog => crate::peers::egglog(&workload)?,
-        #[cfg(not(feature = "peers"))]
-        Contestant::Egg | Contestant::Egglog => bail!("built without the feature `peers`"),
-    };
+    let outcome = ours::run(&workload)?;
     println!("{}", serde_json::to_string(&outcome)?);
     Ok(ExitCode::SUCCESS)
 }
 
-fn spawn(contestant: Contestant, workload: &str) -> Result<Outcome> {
+/// Builds the program that holds egg, egglog and eqmesh's engine, with the profile that makes each fastest, and answers where it is. Cargo tells
+/// of its progress on the standard error.
+fn build_contestants() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--profile", "measured", "--package", "eqmesh-contestants"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo")?;
+    if !output.status.success() {
+        bail!("the contestants do not build: {}", output.status);
+    }
+    output
+        .stdout
+        .split(|&byte| byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
+        .filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
+        .next_back()
+        .context("cargo built no program")
+}
+
+fn spawn(contestants: &Path, contestant: Contestant, workload: &str) -> Result<Outcome> {
     let value = contestant.to_possible_value().context("every engine has a name")?;
-    let output = Command::new(std::env::current_exe()?)
-        .args(["worker", "--engine", value.get_name(), "--workload", workload])
-        .stderr(std::process::Stdio::inherit())
-        .output()?;
+    let mut command = if contestant == Contestant::Wasm {
+        let mut own = Command::new(std::env::current_exe()?);
+        own.arg("worker");
+        own
+    } else {
+        let mut other = Command::new(contestants);
+        other.arg(value.get_name());
+        other
+    };
+    let output = command.arg(workload).stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         bail!("{contestant:?} on {workload}: {}", output.status);
     }
@@ -181,13 +157,13 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 /// All runs of one workload, by engine.
 type Runs = BTreeMap<Contestant, Vec<Outcome>>;
 
-fn measure(workload: &Workload, contestants: &[Contestant], runs: u32) -> Result<Runs> {
+fn measure(program: &Path, workload: &Workload, contestants: &[Contestant], runs: u32) -> Result<Runs> {
     let mut all = Runs::new();
     for _ in 0..runs {
         for &contestant in contestants {
             all.entry(contestant)
                 .or_default()
-                .push(spawn(contestant, &workload.name)?);
+                .push(spawn(program, contestant, &workload.name)?);
         }
     }
     Ok(all)
@@ -203,8 +179,10 @@ fn rows<'w>(workload: &'w Workload, runs: &Runs) -> Vec<Row<'w>> {
     let row = |(contestant, outcomes): (&Contestant, &Vec<Outcome>)| {
         let first = outcomes[0];
         let cpu_s = cpu(outcomes);
-        let extreme =
-            |fold: fn(f64, f64) -> f64| outcomes.iter().map(|own| own.used.cpu_s).reduce(fold).unwrap_or(cpu_s);
+        let extreme = |of: fn(&Outcome) -> f64, fold: fn(f64, f64) -> f64| {
+            outcomes.iter().map(of).reduce(fold).unwrap_or(f64::NAN)
+        };
+        let (cpu_of, wall_of) = (|own: &Outcome| own.used.cpu_s, |own: &Outcome| own.used.wall_s);
         // Who has not done the same work has no ratio.
         let expected = workload.expected;
         let same = (first.enodes, first.eclasses, first.iterations)
@@ -217,9 +195,11 @@ fn rows<'w>(workload: &'w Workload, runs: &Runs) -> Vec<Row<'w>> {
             eclasses: first.eclasses,
             iterations: first.iterations,
             cpu_s,
-            cpu_min_s: extreme(f64::min),
-            cpu_max_s: extreme(f64::max),
-            wall_s: median(outcomes.iter().map(|own| own.used.wall_s)),
+            cpu_min_s: extreme(cpu_of, f64::min),
+            cpu_max_s: extreme(cpu_of, f64::max),
+            wall_s: median(outcomes.iter().map(wall_of)),
+            wall_min_s: extreme(wall_of, f64::min),
+            wall_max_s: extreme(wall_of, f64::max),
             peak_rss_bytes: outcomes.iter().map(|own| own.used.peak_rss_bytes).max().unwrap_or(0),
             enodes_per_s: first.enodes as f64 / cpu_s,
             matches_per_s: first.matches.map(|matches| matches as f64 / cpu_s),
@@ -247,9 +227,10 @@ pub(crate) fn run(arguments: &EngineArguments) -> Result<ExitCode> {
     if workloads.is_empty() {
         bail!("no workload has such a name");
     }
+    let program = build_contestants()?;
     if !arguments.json {
         println!(
-            "{:<16} {:<7} {:<7} {:>9} {:>8} {:>9} {:>9} {:>9} {:>9} {:>8} {:>11} {:>7}",
+            "{:<16} {:<7} {:<7} {:>9} {:>8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>11} {:>11} {:>7}",
             "workload",
             "engine",
             "target",
@@ -259,15 +240,18 @@ pub(crate) fn run(arguments: &EngineArguments) -> Result<ExitCode> {
             "min",
             "max",
             "wall ms",
+            "min",
+            "max",
             "RSS MB",
             "e-nodes/s",
+            "matches/s",
             "ratio"
         );
     }
     let mut ratios: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
     let mut all_same = true;
     for workload in &workloads {
-        let runs = measure(workload, &contestants, arguments.runs)?;
+        let runs = measure(&program, workload, &contestants, arguments.runs)?;
         for row in rows(workload, &runs) {
             let expected = workload.expected;
             if (row.enodes, row.eclasses, row.iterations) != (expected.enodes, expected.eclasses, expected.iterations) {
@@ -287,7 +271,7 @@ pub(crate) fn run(arguments: &EngineArguments) -> Result<ExitCode> {
                     .ratio_to_best_peer
                     .map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"));
                 println!(
-                    "{:<16} {:<7} {:<7} {:>9} {:>8} {:>9.1} {:>9.1} {:>9.1} {:>9.1} {:>8.1} {:>11.0} {:>7}",
+                    "{:<16} {:<7} {:<7} {:>9} {:>8} {:>9.1} {:>9.1} {:>9.1} {:>9.1} {:>9.1} {:>9.1} {:>8.1} {:>11.0} {:>11} {:>7}",
                     row.workload,
                     row.engine,
                     row.target,
@@ -297,8 +281,12 @@ pub(crate) fn run(arguments: &EngineArguments) -> Result<ExitCode> {
                     row.cpu_min_s * 1e3,
                     row.cpu_max_s * 1e3,
                     row.wall_s * 1e3,
+                    row.wall_min_s * 1e3,
+                    row.wall_max_s * 1e3,
                     row.peak_rss_bytes as f64 / 1e6,
                     row.enodes_per_s,
+                    row.matches_per_s
+                        .map_or_else(|| "-".to_owned(), |own| format!("{own:.0}")),
                     ratio
                 );
             }

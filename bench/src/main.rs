@@ -2,10 +2,7 @@
 
 mod engine;
 mod ours;
-#[cfg(feature = "peers")]
-mod peers;
 mod replication;
-mod usage;
 
 use std::process::ExitCode;
 
@@ -25,7 +22,7 @@ enum Command {
     Engine(engine::EngineArguments),
     /// What it costs to share the work among nine, to replay what others found, and to extract.
     Replication(replication::ReplicationArguments),
-    /// One run of one engine, for `engine` to start.
+    /// One run in WebAssembly, for `engine` to start.
     #[command(hide = true)]
     Worker(engine::WorkerArguments),
 }

@@ -1,28 +1,24 @@
-//! eqmesh: one agent, in this process or in WebAssembly.
+//! eqmesh as the composed WebAssembly agent.
 
 use anyhow::{Context as _, Result, ensure};
 use eqmesh::{Agent, Broker, Engine, Setup};
 use eqmesh_agent::RoundTask;
-use eqmesh_bench::workload::Workload;
-use eqmesh_replica::Budget;
+use eqmesh_workloads::mesh::UNLIMITED;
+use eqmesh_workloads::usage::{Clock, Outcome};
+use eqmesh_workloads::workload::Workload;
 
-use crate::engine::{Clock, Outcome};
-
-/// Runs a workload. Parsing, composing and compiling are not timed.
-pub(crate) fn run(workload: &Workload, engine: Engine) -> Result<Outcome> {
+/// Runs a workload with one agent under wasmtime. Parsing, composing and compiling are not timed.
+pub(crate) fn run(workload: &Workload) -> Result<Outcome> {
     let setup = Setup {
         agents: 1,
         coloring: false,
-        engine,
+        engine: Engine::Wasm,
     };
     let mut broker = Broker::new(setup)?;
     broker.submit(&workload.program())?;
     let task = RoundTask {
         ruleset: String::new(),
-        budget: Budget {
-            matches: u64::MAX,
-            nodes: u64::MAX,
-        },
+        budget: UNLIMITED,
     };
     let clock = Clock::start();
     let (mut iterations, mut matches) = (0, 0);

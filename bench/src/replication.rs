@@ -2,14 +2,13 @@
 
 use anyhow::{Result, bail, ensure};
 use clap::Args;
-use eqmesh_bench::mesh::Mesh;
-use eqmesh_bench::workload::{self, Workload};
 use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::extract::CostModel;
 use eqmesh_replica::{AgentId, Options, Replica, Share};
+use eqmesh_workloads::mesh::Mesh;
+use eqmesh_workloads::usage::Clock;
+use eqmesh_workloads::workload::{self, Workload};
 use serde::Serialize;
-
-use crate::engine::Clock;
 
 /// Who shares the work.
 const AGENTS: u32 = 9;

@@ -315,6 +315,17 @@ impl EGraph {
         }
     }
 
+    /// [`EGraph::arguments`] where the arity is known.
+    #[inline]
+    pub(crate) fn arguments_of(&self, row: RowId, arity: usize) -> &[u32] {
+        let row = &self.rows[row.0 as usize];
+        if arity <= 2 {
+            &row.slots[..arity]
+        } else {
+            &self.pool[row.slots[0] as usize..][..arity]
+        }
+    }
+
     /// The e-classes among a live row's arguments, in order.
     pub fn class_arguments(&self, row: RowId) -> impl Iterator<Item = u32> {
         let class_columns = self.class_columns(self.rows[row.0 as usize].operator);

@@ -524,7 +524,7 @@ impl Matcher {
                 return Err(NotAMatch::Operator { slot });
             }
             let class = graph.class_of(row).0;
-            if !step.join(graph.arguments(row), class, registers) {
+            if !step.join(graph.arguments_of(row, step.arguments.len()), class, registers) {
                 return Err(NotAMatch::Join { slot });
             }
         }
@@ -548,7 +548,9 @@ impl Matcher {
         for &register in &self.kept {
             batch.lanes[register as usize][lane] = registers[register as usize];
         }
-        batch.rows[lane * self.slots..(lane + 1) * self.slots].copy_from_slice(rows);
+        for (own, &row) in batch.rows[lane * self.slots..].iter_mut().zip(rows) {
+            *own = row;
+        }
         batch.size += 1;
         batch.size == BATCH
     }
@@ -1147,7 +1149,8 @@ where
             return ControlFlow::Continue(());
         }
         let class = self.graph.row_class(row.0);
-        if !step.join(self.graph.arguments(row), class, &mut self.registers) {
+        let arguments = self.graph.arguments_of(row, step.arguments.len());
+        if !step.join(arguments, class, &mut self.registers) {
             return ControlFlow::Continue(());
         }
         self.rows[step.slot] = row;

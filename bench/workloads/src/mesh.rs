@@ -5,6 +5,7 @@ use eqmesh_egraph::color::Color;
 use eqmesh_replica::{AgentId, Budget, Dot, Options, Replica, Settled, Share};
 use eqmesh_transduction::{Signature, Statement};
 
+use crate::usage::{Clock, Outcome};
 use crate::workload::Workload;
 
 /// As much as there is.
@@ -102,4 +103,28 @@ impl Mesh {
         }
         Ok(iterations)
     }
+}
+
+/// One replica runs a workload.
+pub fn run(workload: &Workload) -> Result<Outcome> {
+    let mut mesh = Mesh::new(workload, 1)?;
+    let clock = Clock::start();
+    let (mut iterations, mut matches, mut saturated) = (0, 0, false);
+    while !saturated && iterations < workload.iterations {
+        let report = mesh.replicas[0].derive(&mesh.rules, Share { index: 0, count: 1 }, UNLIMITED)?;
+        iterations += 1;
+        matches += report.matches;
+        saturated = report.saturated;
+        mesh.seal();
+        mesh.settle()?;
+    }
+    let used = clock.stop();
+    let size = mesh.replicas[0].size();
+    Ok(Outcome {
+        enodes: size.enodes,
+        eclasses: size.eclasses,
+        iterations,
+        matches: Some(matches),
+        used,
+    })
 }

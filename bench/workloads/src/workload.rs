@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
 /// The shipped file.
-const FILE: &str = include_str!("../workloads.json");
+const FILE: &str = include_str!("../../workloads.json");
 
 /// A rule.
 #[derive(Clone, Debug, Deserialize)]

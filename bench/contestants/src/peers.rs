@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use egg::{FromOp, Id, Language, Pattern, RecExpr, Rewrite, Runner, SimpleScheduler, StopReason, Symbol};
 
-use crate::engine::{Clock, Outcome};
-use eqmesh_bench::workload::Workload;
+use eqmesh_workloads::usage::{Clock, Outcome};
+use eqmesh_workloads::workload::Workload;
 
 /// An e-node with its children inline: egg's own `SymbolLang` keeps them on the heap and is slower.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

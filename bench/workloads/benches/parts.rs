@@ -1,14 +1,14 @@
-//! The parts of the engine and the replica by themselves. `cargo bench -p eqmesh-bench`.
+//! The parts of the engine and the replica by themselves. `cargo bench -p eqmesh-workloads`.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use eqmesh_bench::mesh::{Mesh, UNLIMITED};
-use eqmesh_bench::workload::Workload;
 use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::extract::CostModel;
 use eqmesh_egraph::graph::{ClassId, EGraph, OperatorId};
 use eqmesh_egraph::operator::Operator;
 use eqmesh_replica::{AgentId, Options, Replica, Share};
+use eqmesh_workloads::mesh::{Mesh, UNLIMITED};
+use eqmesh_workloads::workload::Workload;
 
 /// Match-bound, and growth-bound.
 const WORKLOADS: [&str; 2] = ["ac-add-8", "math-pure-it9"];
