@@ -91,17 +91,19 @@ impl Mesh {
         Ok(())
     }
 
-    /// Rounds of the first replica alone. Answers how many.
-    pub fn saturate(&mut self, iterations: u64) -> Result<u64> {
+    /// Rounds of the first replica alone. Answers how many, and how many matches it looked at.
+    pub fn saturate(&mut self, iterations: u64) -> Result<(u64, u64)> {
+        let mut matches = 0;
         for round in 1..=iterations {
-            let saturated = self.derive(0, Share { index: 0, count: 1 })?;
+            let report = self.replicas[0].derive(&self.rules, Share { index: 0, count: 1 }, UNLIMITED)?;
+            matches += report.matches;
             self.seal();
             self.settle()?;
-            if saturated {
-                return Ok(round);
+            if report.saturated {
+                return Ok((round, matches));
             }
         }
-        Ok(iterations)
+        Ok((iterations, matches))
     }
 }
 
@@ -109,15 +111,7 @@ impl Mesh {
 pub fn run(workload: &Workload) -> Result<Outcome> {
     let mut mesh = Mesh::new(workload, 1)?;
     let clock = Clock::start();
-    let (mut iterations, mut matches, mut saturated) = (0, 0, false);
-    while !saturated && iterations < workload.iterations {
-        let report = mesh.replicas[0].derive(&mesh.rules, Share { index: 0, count: 1 }, UNLIMITED)?;
-        iterations += 1;
-        matches += report.matches;
-        saturated = report.saturated;
-        mesh.seal();
-        mesh.settle()?;
-    }
+    let (iterations, matches) = mesh.saturate(workload.iterations)?;
     let used = clock.stop();
     let size = mesh.replicas[0].size();
     Ok(Outcome {

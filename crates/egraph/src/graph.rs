@@ -395,16 +395,20 @@ impl EGraph {
 
     #[inline]
     fn find_row(&self, hash: u64, operator: u32, arguments: &[u32]) -> Option<u32> {
-        self.hashcons.find(hash, |number| {
-            let row = &self.rows[number as usize];
-            let same = match *arguments {
-                [] => true,
-                [a] => row.slots[0] == a,
-                [a, b] => row.slots == [a, b],
-                _ => row.operator == operator && self.arguments(RowId(number)) == arguments,
-            };
-            same && row.operator == operator
-        })
+        self.hashcons.find(hash, |row| self.is_node(row, operator, arguments))
+    }
+
+    /// Whether a row is the e-node of this operator and these arguments.
+    #[inline]
+    fn is_node(&self, number: u32, operator: u32, arguments: &[u32]) -> bool {
+        let row = &self.rows[number as usize];
+        let same = match *arguments {
+            [] => true,
+            [a] => row.slots[0] == a,
+            [a, b] => row.slots == [a, b],
+            _ => row.operator == operator && self.arguments(RowId(number)) == arguments,
+        };
+        same && row.operator == operator
     }
 
     fn hash_of(&self, row: u32) -> u64 {
@@ -454,21 +458,17 @@ impl EGraph {
 
     /// The row with this hash, operator and arguments, of which the [candidate](EGraph::candidate) is known.
     #[inline]
-    pub(crate) fn find_from<const N: usize>(
+    pub(crate) fn find_from(
         &self,
         candidate: u32,
         hash: u64,
         operator: OperatorId,
-        arguments: &[u32; N],
+        arguments: &[u32],
     ) -> Option<RowId> {
-        let row = self.rows.get(candidate as usize)?;
-        let same = match *arguments.as_slice() {
-            [] => true,
-            [a] => row.slots[0] == a,
-            [a, b] => row.slots == [a, b],
-            _ => false,
-        };
-        if same && row.operator == operator.0 {
+        if candidate == u32::MAX {
+            return None;
+        }
+        if self.is_node(candidate, operator.0, arguments) {
             return Some(RowId(candidate));
         }
         self.find_row(hash, operator.0, arguments).map(RowId)

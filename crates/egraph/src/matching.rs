@@ -791,7 +791,6 @@ impl Matcher {
                 first,
                 size,
                 changes,
-                first_new,
                 rows: &rows,
             };
             applied(graph, batch);
@@ -806,6 +805,30 @@ impl Matcher {
     }
 }
 
+/// Hashes one node of the right side for each match of a batch, and brings what a look-up will need into the cache: all entries, then all candidate
+/// rows. Answers the hashes and the candidates (see [`EGraph::candidate`]).
+#[inline]
+fn warm_batch<const N: usize>(
+    graph: &EGraph,
+    size: usize,
+    operator: OperatorId,
+    key: impl Fn(usize) -> [u32; N],
+) -> ([u64; BATCH], [u32; BATCH]) {
+    let mut hashes = [0u64; BATCH];
+    let mut candidates = [0u32; BATCH];
+    let mut seen = 0;
+    for (lane, hash) in hashes[..size].iter_mut().enumerate() {
+        *hash = hash_node(operator.0, &key(lane));
+        seen ^= graph.warm(*hash);
+    }
+    for (candidate, &hash) in candidates[..size].iter_mut().zip(&hashes) {
+        *candidate = graph.candidate(hash);
+        seen ^= u64::from(graph.warm_row(*candidate));
+    }
+    std::hint::black_box(seen);
+    (hashes, candidates)
+}
+
 /// Looks up one node of the right side for each match of a batch.
 #[inline]
 fn look_up_batch<const N: usize>(
@@ -817,18 +840,7 @@ fn look_up_batch<const N: usize>(
     operator: OperatorId,
     key: impl Fn(&[[u32; BATCH]], usize) -> [u32; N],
 ) {
-    let mut hashes = [0u64; BATCH];
-    let mut candidates = [0u32; BATCH];
-    let mut seen = 0;
-    for (lane, hash) in hashes[..size].iter_mut().enumerate() {
-        *hash = hash_node(operator.0, &key(lanes, lane));
-        seen ^= graph.warm(*hash);
-    }
-    for (candidate, &hash) in candidates[..size].iter_mut().zip(&hashes) {
-        *candidate = graph.candidate(hash);
-        seen ^= u64::from(graph.warm_row(*candidate));
-    }
-    std::hint::black_box(seen);
+    let (hashes, candidates) = warm_batch(graph, size, operator, |lane| key(lanes, lane));
     for lane in 0..size {
         let key = key(lanes, lane);
         let row = if key.contains(&UNBOUND) {
@@ -879,16 +891,7 @@ impl Target {
         added: &mut [RowId],
         key: impl Fn(&[[u32; BATCH]], usize) -> [u32; N],
     ) {
-        let mut hashes = [0u64; BATCH];
-        let mut seen = 0;
-        for (lane, hash) in hashes[..added.len()].iter_mut().enumerate() {
-            *hash = hash_node(self.operator.0, &key(lanes, lane));
-            seen ^= graph.warm(*hash);
-        }
-        for &hash in &hashes[..added.len()] {
-            seen ^= u64::from(graph.warm_row(graph.candidate(hash)));
-        }
-        std::hint::black_box(seen);
+        let (hashes, _) = warm_batch(graph, added.len(), self.operator, |lane| key(lanes, lane));
         for (lane, (added, &hash)) in added.iter_mut().zip(&hashes).enumerate() {
             let home = self.home.map(|register| ClassId(lanes[register][lane]));
             let (row, new) = graph.add_hashed(hash, self.operator, &key(lanes, lane), home, self.colors);
@@ -911,8 +914,6 @@ pub struct Applied<'a> {
     pub size: usize,
     /// Bit i: match `first + i` added a node or asked for a union of two classes.
     pub changes: u32,
-    /// Rows from this number on are new.
-    pub first_new: u32,
     rows: &'a [[RowId; BATCH]],
 }
 

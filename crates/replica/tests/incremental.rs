@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use eqmesh_egraph::color::Color;
-use eqmesh_replica::{AgentId, Budget, Dot, Options, Replica, Share};
+use eqmesh_replica::{AgentId, Budget, Dot, Name, Options, Replica, Share, VersionVector};
 use eqmesh_transduction::{Signature, Statement};
 use proptest::prelude::*;
 
@@ -245,5 +245,46 @@ proptest! {
                 break;
             }
         }
+    }
+}
+
+/// A certificate that is settled between a search and its facts is not lost, whatever the replica has prepared meanwhile.
+#[test]
+fn certificates_survive_what_was_prepared_before_them() {
+    let rules = [(
+        Tree::Node("F", vec![Tree::Variable(0), Tree::Variable(1)]),
+        Tree::Node("G", vec![Tree::Node("F", vec![Tree::Variable(1), Tree::Variable(0)])]),
+        0,
+    )];
+    let leaf = |name| Tree::Node(name, Vec::new());
+    let mut mesh = Mesh::new(1, true, false, &rules, &[Tree::Node("F", vec![leaf("A"), leaf("B")])]);
+    let replica = &mut mesh.replicas[0];
+    assert!(replica.certify(&[AgentId(0)]).is_some());
+    let mut blocks = replica
+        .delta_since(&VersionVector::default())
+        .iter()
+        .map(|block| block.to_vec())
+        .collect::<Vec<_>>();
+    blocks.extend(replica.seal());
+    replica
+        .derive(&mesh.rules, Share { index: 0, count: 1 }, UNLIMITED)
+        .unwrap();
+    blocks.extend(replica.seal());
+    replica.settle();
+    let mut other = Replica::new(Options {
+        agent: AgentId(1),
+        coloring: true,
+    });
+    for block in &blocks {
+        other.receive(block).unwrap();
+    }
+    other.settle();
+    assert_eq!(other.size(), replica.size());
+    for ordinal in 0..5 {
+        let name = Name {
+            agent: AgentId(0),
+            ordinal,
+        };
+        assert_eq!(replica.inspect(name).unwrap(), other.inspect(name).unwrap());
     }
 }

@@ -20,7 +20,8 @@ impl Replica {
     ///
     /// What an earlier search of the same share has seen and settled is not looked for again: a match that adds nothing never will, since nothing is
     /// ever taken away. A row that changes hands because a late block named it earlier counts as new to whoever gets it, and another division into shares
-    /// begins anew, so neither loses a match. A match that says no more than those before it in this search becomes no fact either. A rule with matches held back by the coloring is searched in full, as they may be let go later.
+    /// begins anew, so neither loses a match. A match that says no more than those before it in this search becomes no fact either. A rule with matches held
+    /// back by the coloring is searched in full, as they may be let go later.
     pub fn derive(&mut self, rules: &[Dot], share: Share, budget: Budget) -> Result<StepReport, Fault> {
         if share.count == 0 || share.index >= share.count {
             return Err(Fault::Malformed(format!(

@@ -108,6 +108,9 @@ impl Replica {
             if changed {
                 unions += self.graph.rebuild();
                 self.close(least);
+            } else {
+                // Certificates change colors alone, but a copy made before does not have them.
+                self.generation += 1;
             }
         }
         let here = version(&self.logs);
@@ -206,6 +209,7 @@ impl Replica {
             self.graph.declare(operator);
         }
         let frame = Frame::of(&self.logs, &block.base);
+        let mut past = frame.rows(&self.logs);
         let mut named = Named::default();
         let mut known = known.map(Vec::into_iter);
         let mut applications = Vec::new();
@@ -241,18 +245,15 @@ impl Replica {
                 } => {
                     let checked = match known.as_mut().and_then(Iterator::next) {
                         Some(checked) => checked,
-                        None => {
-                            let mut past = frame.rows(&self.logs);
-                            check_applications(
-                                &mut self.graph,
-                                self.options.coloring,
-                                self.rules.get(rule),
-                                *rule,
-                                &mut past,
-                                (*width, *count, nodes),
-                            )
-                            .map_err(|(at, reason)| (offset + at, reason))?
-                        }
+                        None => check_applications(
+                            &mut self.graph,
+                            self.options.coloring,
+                            self.rules.get(rule),
+                            *rule,
+                            &mut past,
+                            (*width, *count, nodes),
+                        )
+                        .map_err(|(at, reason)| (offset + at, reason))?,
                     };
                     applications.push(checked);
                     named.total += self.rules[rule].matcher.additions() * *count as usize;
@@ -326,7 +327,8 @@ impl Replica {
         }
     }
 
-    /// Applies a checked block to the e-graph, where rows up to `settled_rows` have earlier names than it can give, and enters it in its agent's log. Answers the number of unions so far; some may wait.
+    /// Applies a checked block to the e-graph, where rows up to `settled_rows` have earlier names than it can give, and enters it in its agent's log.
+    /// Answers the number of unions so far; some may wait.
     fn apply(&mut self, block: &Block, bytes: Arc<[u8]>, applications: Vec<Checked>, settled_rows: u32) -> u64 {
         let mut unions = 0;
         let mut applications = applications.into_iter();
