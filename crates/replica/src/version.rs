@@ -4,9 +4,33 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The number of an agent.
+/// An agent, as the maker of facts: its number in the network, and which of its incarnations.
+///
+/// An agent that starts without the state it had must not make facts under dots that it has used before, so it comes back as another incarnation
+/// (a number that the host draws at random, or counts up): the same agent to its users, another maker of facts. The incarnation that a network was founded
+/// with is 0, so that `AgentId(3)` is agent 3. Numbers take the lower 16 bits, incarnations the upper ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AgentId(pub u32);
+
+impl AgentId {
+    /// The greatest number of an agent. The one above it is never anybody's.
+    pub const MAX_NUMBER: u32 = 0xfffe;
+
+    /// An incarnation of an agent. None if the number is greater than [`AgentId::MAX_NUMBER`].
+    pub fn new(number: u32, incarnation: u16) -> Option<AgentId> {
+        (number <= AgentId::MAX_NUMBER).then_some(AgentId(u32::from(incarnation) << 16 | number))
+    }
+
+    /// Its number in the network.
+    pub fn number(self) -> u32 {
+        self.0 & 0xffff
+    }
+
+    /// Which incarnation of that number it is.
+    pub fn incarnation(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+}
 
 /// The name of a fact: its agent and its sequence there, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
