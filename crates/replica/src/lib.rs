@@ -8,6 +8,7 @@ pub mod explain;
 mod fault;
 mod log;
 mod replica;
+mod snapshot;
 mod version;
 
 pub use block::MAX_BLOCK;
