@@ -153,7 +153,10 @@ pub(crate) fn put_operator(bytes: &mut Vec<u8>, operator: &Operator) {
 
 /// Appends a value.
 pub(crate) fn put_value(bytes: &mut Vec<u8>, value: &Value) {
-    put_bytes(bytes, &postcard::to_allocvec(value).expect("values serialise into memory"));
+    put_bytes(
+        bytes,
+        &postcard::to_allocvec(value).expect("values serialise into memory"),
+    );
 }
 
 /// Appends the checksum of all before it.
@@ -630,7 +633,8 @@ fn read_segment(reader: &mut Reader<'_>, operators: &[Operator]) -> Result<Segme
                     previous = previous
                         .checked_add(unzigzag(reader.varint()?))
                         .ok_or_else(|| reader.malformed("a reference is too large"))?;
-                    chunk[column] = u32::try_from(previous).map_err(|_| reader.malformed("a reference is out of range"))?;
+                    chunk[column] =
+                        u32::try_from(previous).map_err(|_| reader.malformed("a reference is out of range"))?;
                 }
             }
             Segment::Apply {

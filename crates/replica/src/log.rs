@@ -122,6 +122,11 @@ impl Log {
 }
 
 impl Entry {
+    /// How many nodes its facts name.
+    pub(crate) fn nodes(&self) -> u32 {
+        self.layout.iter().map(|own| own.facts * own.nodes).sum()
+    }
+
     /// How many nodes its facts up to a sequence name.
     fn nodes_up_to(&self, sequence: u64) -> u32 {
         let mut facts = (sequence + 1).saturating_sub(self.first);

@@ -237,6 +237,8 @@ pub struct Replica {
     label_names: BTreeMap<Name, String>,
     /// In order.
     eras: Vec<Era>,
+    /// The cut of the first era whose names are known; none if all are.
+    floor: Option<Dot>,
     /// None: with nothing.
     beginning: Option<Beginning>,
     /// Snapshots of others, by digest.
@@ -282,6 +284,7 @@ impl Replica {
             labels: BTreeMap::new(),
             label_names: BTreeMap::new(),
             eras: Vec::new(),
+            floor: None,
             beginning: None,
             births: Vec::new(),
             height: 0,
@@ -368,7 +371,9 @@ impl Replica {
             .logs
             .iter()
             .flat_map(|(&agent, log)| {
-                let known = version.get(agent).max(compacted.map_or(0, |version| version.get(agent)));
+                let known = version
+                    .get(agent)
+                    .max(compacted.map_or(0, |version| version.get(agent)));
                 log.entries
                     .iter()
                     .filter(move |entry| entry.last > known)
@@ -377,7 +382,10 @@ impl Replica {
             .collect();
         blocks.sort_unstable_by_key(|&(height, agent, first, _)| (height, agent, first));
         let snapshot = beginning.map(|own| own.snapshot.clone());
-        snapshot.into_iter().chain(blocks.into_iter().map(|(_, _, _, bytes)| bytes)).collect()
+        snapshot
+            .into_iter()
+            .chain(blocks.into_iter().map(|(_, _, _, bytes)| bytes))
+            .collect()
     }
 
     /// Covers the set of settled facts. O(agents).
@@ -410,12 +418,17 @@ impl Replica {
             (Dot { agent, sequence }, held.reason.as_str())
         });
         let forked = self.forks.values().map(|&dot| (dot, FORKED));
-        self.refused.values().map(|(dot, reason)| (*dot, reason.as_str())).chain(held).chain(forked)
+        self.refused
+            .values()
+            .map(|(dot, reason)| (*dot, reason.as_str()))
+            .chain(held)
+            .chain(forked)
     }
 }
 
 /// What is said of a maker of two histories.
-const FORKED: &str = "its maker has told others another history: two agents under one name, or one that lost its state and went on";
+const FORKED: &str =
+    "its maker has told others another history: two agents under one name, or one that lost its state and went on";
 
 fn version(logs: &BTreeMap<AgentId, Log>) -> VersionVector {
     logs.iter()

@@ -5,7 +5,9 @@
 use eqmesh_egraph::operator::{Operator, Output, Sort};
 use eqmesh_egraph::value::Value;
 
-use crate::block::{Reader, put, put_bytes, put_operator, put_value, put_vector, read_operator, seal, unzigzag, zigzag};
+use crate::block::{
+    Reader, put, put_bytes, put_operator, put_value, put_vector, read_operator, seal, unzigzag, zigzag,
+};
 use crate::fault::Fault;
 use crate::version::{AgentId, Dot, Name, VersionVector};
 
@@ -118,7 +120,9 @@ fn read_column(reader: &mut Reader<'_>, count: usize, below: u32) -> Result<Vec<
     let mut column = Vec::with_capacity(count);
     let mut previous = 0i64;
     for _ in 0..count {
-        let value = previous.checked_add(unzigzag(reader.varint()?)).filter(|&value| value >= 0 && value < i64::from(below));
+        let value = previous
+            .checked_add(unzigzag(reader.varint()?))
+            .filter(|&value| value >= 0 && value < i64::from(below));
         previous = value.ok_or_else(|| reader.malformed("a number in a column is out of range"))?;
         column.push(previous as u32);
     }
@@ -233,7 +237,10 @@ impl Snapshot {
         let mut tables: Vec<Table> = Vec::new();
         for _ in 0..reader.count()? {
             let table = read_table(reader, classes, &values, &mut grounded)?;
-            if tables.last().is_some_and(|before| signature(&before.operator) >= signature(&table.operator)) {
+            if tables
+                .last()
+                .is_some_and(|before| signature(&before.operator) >= signature(&table.operator))
+            {
                 return Err(reader.malformed("its operators are not in order"));
             }
             tables.push(table);
@@ -297,7 +304,11 @@ fn read_table(reader: &mut Reader<'_>, classes: u32, values: &[Value], grounded:
     let of = read_column(reader, count, classes)?;
     let mut arguments = Vec::with_capacity(operator.columns.len());
     for column in &operator.columns {
-        let below = if column.is_class() { classes } else { values.len() as u32 };
+        let below = if column.is_class() {
+            classes
+        } else {
+            values.len() as u32
+        };
         let read = read_column(reader, count, below)?;
         if let Sort::Value(sort) = column
             && read.iter().any(|&place| values[place as usize].value_type() != *sort)
@@ -314,7 +325,10 @@ fn read_table(reader: &mut Reader<'_>, classes: u32, values: &[Value], grounded:
         }
     }
     for at in 0..count {
-        let mut below = arguments.iter().zip(&operator.columns).filter(|(_, column)| column.is_class());
+        let mut below = arguments
+            .iter()
+            .zip(&operator.columns)
+            .filter(|(_, column)| column.is_class());
         if below.all(|(column, _)| column[at] < of[at]) {
             grounded[of[at] as usize] = true;
         }

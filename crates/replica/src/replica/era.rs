@@ -103,10 +103,12 @@ impl Replica {
         let last = self.eras.last();
         let number = last.map_or(0, |era| era.number) + 1;
         if number > MAX_ERA {
-            return Err(Fault::Limit(format!("a network has at most {MAX_ERA} cuts in its life")));
+            return Err(Fault::Limit(format!(
+                "a network has at most {MAX_ERA} cuts in its life"
+            )));
         }
         // Of two cuts, the later one covers the earlier.
-        if last.is_some_and(|era| !era.covered_by(stable)) {
+        if self.eras.iter().any(|era| !era.covered_by(stable)) {
             return Ok(None);
         }
         let Some((version, bytes)) = self.whole_past(stable)? else {
@@ -129,7 +131,7 @@ impl Replica {
                 let claims = self.logs.get(&dot.agent).map_or(0, |log| log.claims);
                 claims > compacted && dot.sequence > compacted
             });
-            if !news || self.eras.last().is_some_and(|era| !era.covered_by(&version)) {
+            if !news || self.eras.iter().any(|era| !era.covered_by(&version)) {
                 return Ok(None);
             }
             let mut past = self.past(&version)?;
@@ -186,7 +188,11 @@ impl Replica {
             let operator = graph.operator_of(row);
             by_operator.entry(operator).or_default().push(row);
             let columns = &graph.operator(operator).columns;
-            let primitive = graph.arguments(row).iter().zip(columns).filter(|(_, column)| !column.is_class());
+            let primitive = graph
+                .arguments(row)
+                .iter()
+                .zip(columns)
+                .filter(|(_, column)| !column.is_class());
             values.extend(primitive.map(|(&argument, _)| graph.value(argument)));
         }
         values.sort_unstable();
@@ -284,7 +290,6 @@ impl Replica {
         let snapshot = Snapshot::decode(&bytes)?;
         let mut replica = Replica::new(options);
         let rows = restore(&mut replica.graph, &snapshot)?;
-        replica.births = vec![Birth::NEVER; replica.graph.row_count() as usize];
         replica.height = snapshot.height;
         let version = snapshot.version();
         if let Some(before) = snapshot.before {
@@ -296,27 +301,14 @@ impl Replica {
                 rows: before.rows.iter().map(|&number| rows[number as usize]).collect(),
                 snapshot: None,
             };
-            name_rows(&mut replica.births, &era);
+            replica.floor = Some(era.fact);
             replica.eras.push(era);
         }
         for head in snapshot.heads {
             let log = log_of(&head, &rows);
-            for entry in &log.entries {
-                let from = (entry.first_ordinal - log.first_row) as usize;
-                let count: u32 = entry.layout.iter().map(|own| own.facts * own.nodes).sum();
-                for (ordinal, row) in (entry.first_ordinal..).zip(&log.rows[from..from + count as usize]) {
-                    let birth = &mut replica.births[row.0 as usize];
-                    *birth = (*birth).min(Birth {
-                        height: entry.height,
-                        name: Name {
-                            agent: head.agent,
-                            ordinal,
-                        },
-                    });
-                }
-            }
             replica.logs.insert(head.agent, log);
         }
+        replica.name_rows();
         if replica.births.contains(&Birth::NEVER) {
             return Err(Fault::Malformed("not a snapshot: a row has no name".to_owned()));
         }
@@ -382,18 +374,9 @@ impl Replica {
     pub(super) fn enter_era(&mut self, era: Era) {
         let at = self.eras.partition_point(|own| own.order() < era.order());
         if at == self.eras.len() {
-            let mut renamed = Vec::with_capacity(era.rows.len());
-            for (ordinal, &row) in (0..).zip(&era.rows) {
-                let name = Name {
-                    agent: era.agent(),
-                    ordinal,
-                };
-                renamed.push((self.graph.resolve(row), Birth { height: 0, name }));
-            }
-            // Of several rows that have become one, the first has its name.
-            for &(row, birth) in renamed.iter().rev() {
-                self.births[row.0 as usize] = birth;
-            }
+            self.eras.push(era);
+            self.name_rows();
+            let era = self.eras.last().expect("just entered");
             for (label, own) in &mut self.labels {
                 if era.version.get(own.fact.agent) >= own.fact.sequence {
                     let row = named_row(&self.graph, &self.logs, &self.eras, own.name).expect("a label's node is here");
@@ -402,7 +385,10 @@ impl Replica {
                 }
             }
             self.marks.clear();
+        } else {
+            self.eras.insert(at, era);
         }
+        let era = &self.eras[at];
         // Every member has checked what a cut covers.
         for &row in &era.rows {
             self.graph.color(self.graph.resolve(row), Colors::CERTIFIED);
@@ -411,7 +397,35 @@ impl Replica {
             let log = self.logs.get_mut(&dot.agent).expect("covered");
             log.certified = log.certified.max(dot.sequence);
         }
-        self.eras.insert(at, era);
+    }
+
+    /// Finds the first name of each row anew: in the latest era's snapshot if it is there, and otherwise among those that the facts since have given.
+    /// O(nodes named).
+    fn name_rows(&mut self) {
+        self.births.fill(Birth::NEVER);
+        self.births.resize(self.graph.row_count() as usize, Birth::NEVER);
+        let mut note = |row: RowId, height, agent, ordinal| {
+            let birth = &mut self.births[self.graph.resolve(row).0 as usize];
+            let name = Name { agent, ordinal };
+            *birth = (*birth).min(Birth { height, name });
+        };
+        let era = self.eras.last();
+        if let Some(era) = era {
+            for (ordinal, &row) in (0..).zip(&era.rows) {
+                note(row, 0, era.agent(), ordinal);
+            }
+        }
+        for (&agent, log) in &self.logs {
+            let covered = era.map_or(0, |era| era.version.get(agent));
+            let since = log.entries.partition_point(|entry| entry.last <= covered);
+            for entry in &log.entries[since..] {
+                let from = (entry.first_ordinal - log.first_row) as usize;
+                let rows = &log.rows[from..from + entry.nodes() as usize];
+                for (ordinal, &row) in (entry.first_ordinal..).zip(rows) {
+                    note(row, entry.height, agent, ordinal);
+                }
+            }
+        }
     }
 
     /// Takes away the facts that a snapshot stands for, where that can no longer matter to anybody: the last cut but for later ones that `stable` covers. `stable` is what every member has
@@ -421,12 +435,14 @@ impl Replica {
     /// eras before are never asked for again.
     pub fn compact(&mut self, stable: &VersionVector, known: &VersionVector) -> bool {
         let version = self.version();
-        let at = self.eras.iter().rposition(|era| {
-            let later = self.eras.iter().rev().take_while(|own| own.order() > era.order());
+        // Of cuts that were made side by side, none goes without the others: whoever begins with one could not check the other.
+        let at = (0..self.eras.len()).rev().find(|&at| {
+            let (before, era, after) = (&self.eras[..at], &self.eras[at], &self.eras[at + 1..]);
             era.covered_by(stable)
                 && version.covers(known)
                 && era.snapshot.is_some()
-                && later.into_iter().all(|own| own.version.covers(&era.version))
+                && before.iter().all(|own| own.covered_by(&era.version))
+                && after.iter().all(|own| era.covered_by(&own.version))
         });
         let done = self.beginning.as_ref().map(|beginning| &beginning.version);
         match at {
@@ -442,6 +458,7 @@ impl Replica {
     fn begin_with(&mut self, at: usize) {
         self.eras.drain(..at);
         let era = &self.eras[0];
+        self.floor = Some(era.fact);
         if let Some(snapshot) = &era.snapshot {
             self.beginning = Some(Beginning {
                 snapshot: snapshot.clone(),
@@ -452,12 +469,13 @@ impl Replica {
             log.drop_up_to(era.version.get(*agent));
         }
         let (graph, logs, eras) = (&self.graph, &self.logs, &self.eras);
-        self.label_names.retain(|&name, _| named_row(graph, logs, eras, name).is_some());
+        self.label_names
+            .retain(|&name, _| named_row(graph, logs, eras, name).is_some());
     }
 
     /// Whether a block on top of this version vector was made in an era whose names are still known.
     pub(super) fn knows_era_of(&self, base: &VersionVector) -> bool {
-        self.eras.first().is_none_or(|era| era.covered_by(base))
+        self.floor.is_none_or(|cut| base.get(cut.agent) >= cut.sequence)
     }
 }
 
@@ -536,7 +554,11 @@ fn restore(graph: &mut EGraph, snapshot: &Snapshot) -> Result<Vec<RowId>, Fault>
             arguments.clear();
             for (column, sort) in table.arguments.iter().zip(&table.operator.columns) {
                 let place = column[at] as usize;
-                arguments.push(if sort.is_class() { classes[place].0 } else { values[place] });
+                arguments.push(if sort.is_class() {
+                    classes[place].0
+                } else {
+                    values[place]
+                });
             }
             let home = classes[table.classes[at] as usize];
             let (row, new) = graph.add(operator, &arguments, Some(home), Colors::from_bits(table.colors[at]));
@@ -547,16 +569,4 @@ fn restore(graph: &mut EGraph, snapshot: &Snapshot) -> Result<Vec<RowId>, Fault>
         }
     }
     Ok(rows)
-}
-
-/// Gives the rows of a snapshot the names of its era.
-fn name_rows(births: &mut [Birth], era: &Era) {
-    for (ordinal, row) in (0..).zip(&era.rows) {
-        let name = Name {
-            agent: era.agent(),
-            ordinal,
-        };
-        let birth = &mut births[row.0 as usize];
-        *birth = (*birth).min(Birth { height: 0, name });
-    }
 }

@@ -161,11 +161,9 @@ impl Replica {
                             let label = label.as_deref().filter(|label| !new.is_bound(label));
                             new.declare(&block.operators).is_ok() && new.insert(&text, label, *color).is_ok()
                         }),
-                        Segment::Equal { left, right } => {
-                            text(left).zip(text(right)).is_some_and(|(left, right)| {
-                                new.declare(&block.operators).is_ok() && new.unite(&left, &right).is_ok()
-                            })
-                        }
+                        Segment::Equal { left, right } => text(left).zip(text(right)).is_some_and(|(left, right)| {
+                            new.declare(&block.operators).is_ok() && new.unite(&left, &right).is_ok()
+                        }),
                         // Whatever holds is found again.
                         Segment::Apply { .. } | Segment::Certify(_) | Segment::Cut(_) => true,
                     };

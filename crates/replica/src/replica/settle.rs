@@ -56,7 +56,11 @@ impl Replica {
             let entry = log.and_then(|log| log.entries.iter().find(|entry| entry.first == first));
             let pending = self.pending.get(&(origin, first)).map(|waiting| &waiting.bytes);
             let other = |own: &Arc<[u8]>| own.as_ref() != bytes;
-            if entry.and_then(|entry| entry.bytes.as_ref()).or(pending).is_some_and(other) {
+            if entry
+                .and_then(|entry| entry.bytes.as_ref())
+                .or(pending)
+                .is_some_and(other)
+            {
                 return self.note_fork(origin, first);
             }
             return Ok(());
@@ -127,6 +131,9 @@ impl Replica {
                 .into_iter()
                 .filter_map(|waiting| self.sound(waiting, &mut settled))
                 .collect();
+            if sound.is_empty() {
+                continue;
+            }
             let mut changed = false;
             // Unless these blocks come late, rows that are there already have earlier names.
             let settled_rows = if least > self.height { self.graph.row_count() } else { 0 };
@@ -617,12 +624,7 @@ impl Replica {
         self.label_names.entry(name).or_insert_with(|| label.to_owned());
         let bound = self.labels.get(label).is_some_and(|bound| bound.fact <= fact);
         if !bound {
-            let own = Label {
-                fact,
-                name,
-                sort,
-                text,
-            };
+            let own = Label { fact, name, sort, text };
             self.labels.insert(label.to_owned(), own);
         }
     }
