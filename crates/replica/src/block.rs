@@ -76,7 +76,7 @@ pub(crate) enum Segment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
     /// 1 + the greatest number among the cuts of the block's base.
-    pub(crate) number: u16,
+    pub(crate) number: u32,
     /// What every member has acknowledged.
     pub(crate) version: VersionVector,
     /// BLAKE3 of the snapshot of the facts up to there.
@@ -646,7 +646,7 @@ fn read_segment(reader: &mut Reader<'_>, operators: &[Operator]) -> Result<Segme
         }
         4 => Segment::Certify(reader.vector()?.iter().collect()),
         5 => Segment::Cut(Cut {
-            number: u16::try_from(reader.small()?).map_err(|_| reader.malformed("a cut's number is too large"))?,
+            number: reader.small()?,
             version: reader.vector()?,
             digest: reader.array()?,
         }),

@@ -206,6 +206,7 @@ struct Held {
 struct Label {
     /// The first fact that binds it.
     fact: Dot,
+    row: RowId,
     name: Name,
     sort: String,
     /// The term as it was given; see [`eqmesh_egraph::term::Label`].

@@ -17,7 +17,7 @@ pub(crate) const MAGIC: &[u8; 4] = b"eqs\x01";
 /// The era in which the last facts of a snapshot were made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Before {
-    pub(crate) number: u16,
+    pub(crate) number: u32,
     pub(crate) fact: Dot,
     pub(crate) height: u32,
     pub(crate) version: VersionVector,
@@ -367,7 +367,7 @@ fn read_label(reader: &mut Reader<'_>) -> Result<BoundLabel, Fault> {
 }
 
 fn read_before(reader: &mut Reader<'_>, rows: u32) -> Result<Before, Fault> {
-    let number = u16::try_from(reader.small()?).map_err(|_| reader.malformed("an era's number is too large"))?;
+    let number = reader.small()?;
     let (fact, height, version) = (read_dot(reader)?, reader.small()?, reader.vector()?);
     let count = reader.count()?;
     Ok(Before {

@@ -29,9 +29,6 @@ use crate::version::{AgentId, Dot, Name, VersionVector};
 /// The number that no agent has: the makers of the names that snapshots give have it.
 const NOBODY: u32 = AgentId::MAX_NUMBER + 1;
 
-/// The most cuts in the life of a network.
-const MAX_ERA: u16 = u16::MAX - 1;
-
 /// Whether a name is one that a snapshot gave.
 pub(super) fn is_of_snapshot(name: Name) -> bool {
     name.agent.number() == NOBODY
@@ -41,7 +38,7 @@ pub(super) fn is_of_snapshot(name: Name) -> bool {
 #[derive(Clone, Debug)]
 pub(crate) struct Era {
     /// From 1.
-    pub(super) number: u16,
+    pub(super) number: u32,
     /// The height of the cut's block.
     pub(super) height: u32,
     /// The cut.
@@ -56,8 +53,12 @@ pub(crate) struct Era {
 
 impl Era {
     /// The maker of the names that its snapshot gives.
+    ///
+    /// Eras whose names are in use at one time differ in it: those that follow each other by their number, and those that were begun side by side by their cut.
     pub(super) fn agent(&self) -> AgentId {
-        AgentId(u32::from(self.number) << 16 | NOBODY)
+        let Dot { agent, sequence } = self.fact;
+        let mixed = (u64::from(agent.0) << 32 ^ sequence).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        AgentId((self.number & 0xf) << 28 | ((mixed >> 52) as u32) << 16 | NOBODY)
     }
 
     pub(super) fn baseline(&self) -> Baseline<'_> {
@@ -68,7 +69,7 @@ impl Era {
         }
     }
 
-    fn order(&self) -> (u16, u32, Dot) {
+    fn order(&self) -> (u32, u32, Dot) {
         (self.number, self.height, self.fact)
     }
 
@@ -100,13 +101,7 @@ impl Replica {
                 "facts that are not settled here cannot be compacted".to_owned(),
             ));
         }
-        let last = self.eras.last();
-        let number = last.map_or(0, |era| era.number) + 1;
-        if number > MAX_ERA {
-            return Err(Fault::Limit(format!(
-                "a network has at most {MAX_ERA} cuts in its life"
-            )));
-        }
+        let number = self.eras.last().map_or(0, |era| era.number).saturating_add(1);
         // Of two cuts, the later one covers the earlier.
         if self.eras.iter().any(|era| !era.covered_by(stable)) {
             return Ok(None);
@@ -318,9 +313,9 @@ impl Replica {
             replica.rules.insert(dot, KnownRule { rule, matcher });
         }
         for own in snapshot.labels {
-            replica.row(own.name)?;
             let label = Label {
                 fact: own.fact,
+                row: replica.row(own.name)?,
                 name: own.name,
                 sort: own.sort,
                 text: own.text,
@@ -339,7 +334,7 @@ impl Replica {
     /// Checks a cut, made on top of `base` as the fact `dot` of a block of this height.
     pub(super) fn check_cut(&self, cut: &Cut, base: &VersionVector, dot: Dot, height: u32) -> Result<Era, String> {
         let covered: Vec<&Era> = self.eras.iter().filter(|era| era.covered_by(base)).collect();
-        let number = covered.last().map_or(0, |era| era.number) + 1;
+        let number = covered.last().map_or(0, |era| era.number).saturating_add(1);
         if cut.number != number {
             return Err(format!("it is cut {} where {number} follows", cut.number));
         }
@@ -355,11 +350,15 @@ impl Replica {
         if *blake3::hash(&bytes).as_bytes() != cut.digest {
             return Err("the digest of its snapshot is wrong".to_owned());
         }
-        let rows = order
-            .iter()
-            .map(|row| self.row(past.births[row.0 as usize].name))
-            .collect::<Result<_, Fault>>()
-            .map_err(|fault| fault.to_string())?;
+        // What the past names by its era's snapshot, it means by the very same era, and not by one that was begun beside it.
+        let era = past.eras.last().map(|era| era.fact);
+        let eras = self.eras.iter().position(|own| Some(own.fact) == era);
+        let eras = eras.map_or(&[][..], |at| &self.eras[at..=at]);
+        let row = |row: &RowId| {
+            let name = past.births[row.0 as usize].name;
+            named_row(&self.graph, &self.logs, eras, name).ok_or("it cuts what has been cut away")
+        };
+        let rows = order.iter().map(row).collect::<Result<_, _>>()?;
         Ok(Era {
             number,
             height,
@@ -379,8 +378,7 @@ impl Replica {
             let era = self.eras.last().expect("just entered");
             for (label, own) in &mut self.labels {
                 if era.version.get(own.fact.agent) >= own.fact.sequence {
-                    let row = named_row(&self.graph, &self.logs, &self.eras, own.name).expect("a label's node is here");
-                    own.name = self.births[row.0 as usize].name;
+                    own.name = self.births[self.graph.resolve(own.row).0 as usize].name;
                     self.label_names.entry(own.name).or_insert_with(|| label.clone());
                 }
             }

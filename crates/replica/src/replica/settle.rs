@@ -313,6 +313,9 @@ impl Replica {
                 *row = compaction.row(*row);
             }
         }
+        for label in self.labels.values_mut() {
+            label.row = compaction.row(label.row);
+        }
         let mut births: Vec<Option<Birth>> = vec![None; self.graph.enodes()];
         for (&birth, row) in self.births.iter().zip(compaction.rows()) {
             let own = &mut births[row.0 as usize];
@@ -624,7 +627,13 @@ impl Replica {
         self.label_names.entry(name).or_insert_with(|| label.to_owned());
         let bound = self.labels.get(label).is_some_and(|bound| bound.fact <= fact);
         if !bound {
-            let own = Label { fact, name, sort, text };
+            let own = Label {
+                fact,
+                row,
+                name,
+                sort,
+                text,
+            };
             self.labels.insert(label.to_owned(), own);
         }
     }
