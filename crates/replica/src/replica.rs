@@ -448,3 +448,6 @@ pub(crate) fn shorten(text: &str) -> String {
         text.chars().take(79).chain(['…']).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

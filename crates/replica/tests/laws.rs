@@ -205,7 +205,7 @@ fn replay(coloring: bool, blocks: &[Vec<u8>], order: &[usize]) -> Replica {
         let at = order.next().unwrap() % left.len();
         let block = left.swap_remove(at);
         replica.receive(block).unwrap();
-        if at % 3 == 0 {
+        if at.is_multiple_of(3) {
             replica.receive(block).unwrap();
             replica.settle();
         }

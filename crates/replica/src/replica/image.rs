@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{Options, Replica};
 use crate::block::{Block, Reader, Segment, put, put_bytes, seal};
 use crate::fault::Fault;
+use crate::pack::unpack;
 use crate::snapshot::Snapshot;
 use crate::version::{AgentId, VersionVector};
 
@@ -29,14 +30,15 @@ impl Replica {
         seal(bytes)
     }
 
-    /// A replica that holds what [`Replica::save`] kept.
+    /// A replica that holds what [`Replica::save`] kept, [packed](crate::pack) or not.
     ///
     /// It makes facts as `options.agent`. If that agent has made some of the facts that were saved, it goes on behind them: only who is sure that no later ones of its own have ever left
     /// may do so. Everybody else takes an incarnation that was never used (see [`AgentId`]).
     ///
     /// Fails with [`Fault::Malformed`] for what cannot be read, and [`Fault::Refused`] for facts that do not hold. The snapshot is trusted, the blocks are checked.
     pub fn load(options: Options, bytes: &[u8]) -> Result<Replica, Fault> {
-        let mut reader = Reader::open(bytes, MAGIC, "kept replica")?;
+        let bytes = unpack(bytes)?;
+        let mut reader = Reader::open(&bytes, MAGIC, "kept replica")?;
         let mut parts = Vec::new();
         for _ in 0..reader.count()? {
             parts.push(reader.slice()?);
