@@ -67,7 +67,7 @@ pub(crate) struct BoundLabel {
     pub(crate) text: Option<String>,
 }
 
-/// The rows of an operator, column by column, in the order of class, then arguments.
+/// The rows of an operator, column by column, in the order of their arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) operator: Operator,
@@ -317,12 +317,9 @@ fn read_table(reader: &mut Reader<'_>, classes: u32, values: &[Value], grounded:
         }
         arguments.push(read);
     }
-    let row = |at: usize| (of[at], arguments.iter().map(move |column: &Vec<u32>| column[at]));
-    for at in 1..count {
-        let ((class, own), (before, others)) = (row(at), row(at - 1));
-        if class.cmp(&before).then_with(|| own.cmp(others)).is_le() {
-            return Err(reader.malformed("its rows are not in order"));
-        }
+    let row = |at: usize| arguments.iter().map(move |column: &Vec<u32>| column[at]);
+    if (1..count).any(|at| row(at).cmp(row(at - 1)).is_le()) {
+        return Err(reader.malformed("its rows are not in order"));
     }
     for at in 0..count {
         let mut below = arguments

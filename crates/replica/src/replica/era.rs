@@ -83,6 +83,8 @@ impl Era {
 pub(super) struct Beginning {
     pub(super) snapshot: Arc<[u8]>,
     pub(super) version: VersionVector,
+    /// The row of each node of the snapshot that this replica was loaded from: the cut that tells of it need not be checked. None if it was made here.
+    pub(super) rows: Option<Vec<RowId>>,
 }
 
 impl Replica {
@@ -197,7 +199,7 @@ impl Replica {
         let tables = graph
             .operators()
             .map(|(id, operator)| {
-                let mut rows: Vec<(u32, Vec<u32>, RowId)> = by_operator
+                let mut rows: Vec<(Vec<u32>, u32, RowId)> = by_operator
                     .remove(&id)
                     .unwrap_or_default()
                     .into_iter()
@@ -210,7 +212,7 @@ impl Replica {
                                 values.binary_search(&graph.value(argument)).expect("listed") as u32
                             }
                         });
-                        (ranks(graph.class_of(row).0), places.collect(), row)
+                        (places.collect(), ranks(graph.class_of(row).0), row)
                     })
                     .collect();
                 rows.sort_unstable();
@@ -220,9 +222,9 @@ impl Replica {
                 }
                 Table {
                     operator: operator.clone(),
-                    classes: rows.iter().map(|&(class, _, _)| class).collect(),
+                    classes: rows.iter().map(|&(_, class, _)| class).collect(),
                     arguments: (0..operator.columns.len())
-                        .map(|column| rows.iter().map(|(_, arguments, _)| arguments[column]).collect())
+                        .map(|column| rows.iter().map(|(arguments, _, _)| arguments[column]).collect())
                         .collect(),
                     // Every member has checked what a cut covers.
                     colors: rows
@@ -327,6 +329,7 @@ impl Replica {
         replica.beginning = Some(Beginning {
             snapshot: bytes,
             version,
+            rows: Some(rows),
         });
         Ok(replica)
     }
@@ -340,6 +343,20 @@ impl Replica {
         }
         if !base.covers(&cut.version) || covered.iter().any(|era| !era.covered_by(&cut.version)) {
             return Err("it cuts facts that its maker had not settled, or less than the last cut".to_owned());
+        }
+        if let Some(beginning) = &self.beginning
+            && beginning.version == cut.version
+            && let Some(rows) = &beginning.rows
+            && *blake3::hash(&beginning.snapshot).as_bytes() == cut.digest
+        {
+            return Ok(Era {
+                number,
+                height,
+                fact: dot,
+                version: cut.version.clone(),
+                rows: rows.clone(),
+                snapshot: Some(beginning.snapshot.clone()),
+            });
         }
         let mut past = self.past(&cut.version).map_err(|fault| fault.to_string())?;
         if past.version() != cut.version || !past.held.is_empty() {
@@ -461,6 +478,7 @@ impl Replica {
             self.beginning = Some(Beginning {
                 snapshot: snapshot.clone(),
                 version: era.version.clone(),
+                rows: None,
             });
         }
         for (agent, log) in &mut self.logs {

@@ -308,7 +308,8 @@ impl Replica {
     fn drop_dead_rows(&mut self) {
         let compaction = self.graph.compact();
         let named = self.logs.values_mut().map(|log| &mut log.rows);
-        for rows in named.chain(self.eras.iter_mut().map(|era| &mut era.rows)) {
+        let begun = self.beginning.iter_mut().filter_map(|own| own.rows.as_mut());
+        for rows in named.chain(self.eras.iter_mut().map(|era| &mut era.rows)).chain(begun) {
             for row in rows {
                 *row = compaction.row(*row);
             }
