@@ -10,7 +10,7 @@ mod log;
 mod replica;
 mod version;
 
-pub use block::MAX_BLOCK;
+pub use block::{MAX_BLOCK, Span, span};
 pub use explain::ExplanationStep;
 pub use fault::Fault;
 pub use replica::{Budget, KnownRule, NodeInfo, Options, Replica, Settled, Share, Size, StepReport};
