@@ -137,9 +137,12 @@ fn read_pulse(reader: &mut Reader<'_>) -> Result<Pulse, Fault> {
     let subject = reader.array()?;
     let vouchers = reader.bytes()?;
     if vouchers.len() > MAX_NUMBER_SET {
-        return Err(Fault::Limit(format!("a set of numbers has at most {MAX_NUMBER_SET} bytes")));
+        return Err(Fault::Limit(format!(
+            "a set of numbers has at most {MAX_NUMBER_SET} bytes"
+        )));
     }
-    let vouchers = NumberSet::from_bytes(vouchers).ok_or_else(|| malformed("a set of numbers is not in its one form"))?;
+    let vouchers =
+        NumberSet::from_bytes(vouchers).ok_or_else(|| malformed("a set of numbers is not in its one form"))?;
     Ok(Pulse {
         claim,
         roster,
@@ -263,7 +266,9 @@ fn read_state(reader: &mut Reader<'_>) -> Result<Body, Fault> {
     for _ in 0..count {
         let name = reader.string()?;
         if name.len() > MAX_RULESET_NAME {
-            return Err(Fault::Limit(format!("a ruleset's name has at most {MAX_RULESET_NAME} bytes")));
+            return Err(Fault::Limit(format!(
+                "a ruleset's name has at most {MAX_RULESET_NAME} bytes"
+            )));
         }
         rulesets.push(name);
     }

@@ -46,7 +46,10 @@ impl Message {
         bytes.push(self.kind as u8);
         put(&mut bytes, self.id);
         put(&mut bytes, u64::from(self.sender.0));
-        put(&mut bytes, self.receiver.map_or(0, |receiver| u64::from(receiver.0) + 1));
+        put(
+            &mut bytes,
+            self.receiver.map_or(0, |receiver| u64::from(receiver.0) + 1),
+        );
         put(&mut bytes, self.at.micros);
         put(&mut bytes, u64::from(self.at.logical));
         put_version(&mut bytes, &self.version);

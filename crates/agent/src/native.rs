@@ -6,8 +6,8 @@ use eqmesh_egraph::extract::{CostModel, Extracted};
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
 use eqmesh_orchestrator::{
-    Barrier, Claim, Entrance, Greeting, Life, Member, MessageKind, NumberSet, OrchestrationError, RosterEntry, Topology,
-    Verdict, Vote,
+    Barrier, Claim, Entrance, Greeting, Life, Member, MessageKind, NumberSet, OrchestrationError, RosterEntry,
+    Topology, Verdict, Vote,
 };
 use eqmesh_replica::{
     AgentId, Budget, Dot, ExplanationStep, Fault, Options, Replica, Settled, Share, Size, StepReport, VersionVector,

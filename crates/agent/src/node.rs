@@ -213,12 +213,13 @@ impl<P: Parts> Node<P> {
         })
     }
 
-    /// The version vector of the settled facts.
-    pub(crate) fn version(&mut self) -> Arc<VersionVector> {
+    /// The version vector of the settled facts. O(1) until they change.
+    pub fn version(&mut self) -> Arc<VersionVector> {
         self.standing().version.clone()
     }
 
-    pub(crate) fn state_digest(&mut self) -> [u8; 32] {
+    /// Covers the settled facts: equal digests = nothing to exchange. O(1) until they change.
+    pub fn state_digest(&mut self) -> [u8; 32] {
         self.standing().digest
     }
 

@@ -6,7 +6,8 @@ use eqmesh_egraph::extract::{CostModel, Extracted};
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
 use eqmesh_orchestrator::{
-    Barrier, Claim, Entrance, Greeting, Life, Member, MessageKind, NumberSet, OrchestrationError, RosterEntry, Verdict, Vote,
+    Barrier, Claim, Entrance, Greeting, Life, Member, MessageKind, NumberSet, OrchestrationError, RosterEntry, Verdict,
+    Vote,
 };
 use eqmesh_replica::{AgentId, Budget, Dot, ExplanationStep, Fault, Settled, Share, Size, StepReport, VersionVector};
 use eqmesh_streams::{RuleInfo, Task};

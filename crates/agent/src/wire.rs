@@ -43,7 +43,10 @@ impl<'a> Reader<'a> {
 
     /// So many bytes.
     pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
-        let (taken, rest) = self.rest.split_at_checked(count).ok_or_else(|| malformed("it ends too early"))?;
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(count)
+            .ok_or_else(|| malformed("it ends too early"))?;
         self.rest = rest;
         Ok(taken)
     }

@@ -272,7 +272,13 @@ impl Free {
             return Vec::new();
         }
         let count = active.len() as u32;
-        let before = |of: &dyn Fn(u32) -> bool| active.iter().take_while(|&other| other < number).filter(|&own| of(own)).count();
+        let before = |of: &dyn Fn(u32) -> bool| {
+            active
+                .iter()
+                .take_while(|&other| other < number)
+                .filter(|&own| of(own))
+                .count()
+        };
         let of_all = Share {
             index: before(&|_| true) as u32,
             count,
@@ -303,7 +309,11 @@ impl Free {
         let greens = by_color[GREEN as usize];
         if count < TRIO || greens == 0 {
             let another = || active.iter().nth((number % count) as usize);
-            return if active.contains(number) { Some(number) } else { another() };
+            return if active.contains(number) {
+                Some(number)
+            } else {
+                another()
+            };
         }
         let near = number / TRIO * TRIO + GREEN;
         if active.contains(near) {
@@ -327,7 +337,8 @@ impl Free {
     /// Looks at what was heard of the neighbours, and says of those that are lost that they have left. Answers these.
     pub(crate) fn review(&mut self, now: u64) -> Vec<u32> {
         let neighbours = &self.view.neighbours;
-        self.arrivals.retain(|number, _| neighbours.binary_search(number).is_ok());
+        self.arrivals
+            .retain(|number, _| neighbours.binary_search(number).is_ok());
         self.suspected = NumberSet::default();
         let mut lost = Vec::new();
         for &number in neighbours {
@@ -345,7 +356,15 @@ impl Free {
         let claims: Vec<RosterEntry> = lost
             .iter()
             .filter_map(|&number| Some((number, self.roster.get(number)?)))
-            .map(|(number, claim)| (number, Claim { life: Life::Left, ..claim }))
+            .map(|(number, claim)| {
+                (
+                    number,
+                    Claim {
+                        life: Life::Left,
+                        ..claim
+                    },
+                )
+            })
             .collect();
         if !claims.is_empty() {
             self.learn(&claims);

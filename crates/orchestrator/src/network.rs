@@ -6,8 +6,8 @@ use eqmesh_replica::{AgentId, Share};
 use crate::free::Free;
 use crate::round::Heard;
 use crate::{
-    Barrier, Claim, Entrance, Greeting, Life, Member, MemberState, MessageKind, NumberSet, OrchestrationError, RosterEntry,
-    Topology, Verdict, Vote, member, topic,
+    Barrier, Claim, Entrance, Greeting, Life, Member, MemberState, MessageKind, NumberSet, OrchestrationError,
+    RosterEntry, Topology, Verdict, Vote, member, topic,
 };
 
 /// A network of agents, seen by one of them.
@@ -145,7 +145,9 @@ impl Network {
     pub fn begin_round(&mut self) -> Result<u32, OrchestrationError> {
         self.between_rounds()?;
         if self.free.is_some() {
-            return Err(OrchestrationError::Misplaced("a network that runs free has no rounds".to_owned()));
+            return Err(OrchestrationError::Misplaced(
+                "a network that runs free has no rounds".to_owned(),
+            ));
         }
         let Some(round) = self.round.checked_add(1) else {
             return Err(OrchestrationError::Misplaced(
@@ -291,7 +293,9 @@ impl Network {
     pub fn enter(&mut self, entrance: Entrance) -> Result<(), OrchestrationError> {
         self.between_rounds()?;
         if self.free.is_some() {
-            return Err(OrchestrationError::Misplaced("this agent has entered the network already".to_owned()));
+            return Err(OrchestrationError::Misplaced(
+                "this agent has entered the network already".to_owned(),
+            ));
         }
         if self.me.number() > AgentId::MAX_NUMBER {
             return Err(OrchestrationError::Stranger(self.me));
@@ -336,14 +340,17 @@ impl Network {
 
     /// Joins the claim that came with a message of this number, and says what it amounts to.
     pub fn greet(&mut self, number: u32, claim: Claim) -> Greeting {
-        self.free.as_mut().map_or(Greeting::Current, |free| free.greet(number, claim))
+        self.free
+            .as_mut()
+            .map_or(Greeting::Current, |free| free.greet(number, claim))
     }
 
     /// At most `limit` claims that came after a revision of the roster (0: all), and the revision up to which these are all.
     pub fn claims_since(&self, revision: u64, limit: u32) -> (Vec<RosterEntry>, u64) {
-        self.free
-            .as_ref()
-            .map_or_else(|| (Vec::new(), revision), |free| free.roster().since(revision, limit as usize))
+        self.free.as_ref().map_or_else(
+            || (Vec::new(), revision),
+            |free| free.roster().since(revision, limit as usize),
+        )
     }
 
     /// Covers the roster: equal digests = nothing to tell. O(1).

@@ -135,7 +135,11 @@ mod tests {
     fn what_is_no_set_is_not_read() {
         assert_eq!(NumberSet::from_bytes(&[1, 0]), None);
         assert_eq!(NumberSet::from_bytes(&vec![1; MAX_NUMBER_SET + 1]), None);
-        assert_eq!(NumberSet::from_bytes(&vec![0xff; MAX_NUMBER_SET]), None, "0xffff is nobody's number");
+        assert_eq!(
+            NumberSet::from_bytes(&vec![0xff; MAX_NUMBER_SET]),
+            None,
+            "0xffff is nobody's number"
+        );
         let all: NumberSet = (0..=AgentId::MAX_NUMBER).collect();
         assert_eq!(NumberSet::from_bytes(&all.to_bytes()), Some(all));
     }

@@ -202,7 +202,13 @@ pub(crate) mod tests {
     fn numbers_that_nobody_can_have_are_ignored() {
         let mut roster = Roster::new(3);
         for number in [AgentId::MAX_NUMBER + 1, u32::MAX] {
-            assert!(!roster.join_claim(number, Claim { session: 1, ..Claim::default() }));
+            assert!(!roster.join_claim(
+                number,
+                Claim {
+                    session: 1,
+                    ..Claim::default()
+                }
+            ));
         }
         assert!(roster.join_claim(AgentId::MAX_NUMBER, Claim::default()));
         assert_eq!(roster.numbers().count(), 4);

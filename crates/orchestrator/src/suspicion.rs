@@ -51,7 +51,11 @@ impl Arrivals {
         // The expected interval counts as observed once, so that the first observations do not decide all.
         let count = self.intervals.len() as f64 + 1.0;
         let mean = (self.intervals.iter().sum::<u64>() as f64 + expected) / count;
-        let squares = self.intervals.iter().map(|&own| (own as f64 - mean).powi(2)).sum::<f64>();
+        let squares = self
+            .intervals
+            .iter()
+            .map(|&own| (own as f64 - mean).powi(2))
+            .sum::<f64>();
         let deviation = (squares / count).sqrt().max(expected);
         let waited = now.saturating_sub(self.last) as f64;
         let z = (waited - mean) / deviation;
@@ -84,7 +88,10 @@ mod tests {
         assert!(phis[0] < 0.5 && phis[1] < 0.5, "{phis:?}");
         assert!(*phis.last().unwrap() > LOST);
         let crossing = phis.iter().position(|&phi| phi >= LOST).unwrap();
-        assert!((6..=10).contains(&crossing), "lost after {crossing} intervals of silence");
+        assert!(
+            (6..=10).contains(&crossing),
+            "lost after {crossing} intervals of silence"
+        );
     }
 
     #[test]

@@ -77,7 +77,11 @@ const EXACT: usize = 1 << 14;
 /// distances vary by one or two in such a graph, hardly ever less than the truth.
 pub(crate) fn expander_diameter(members: &[u32]) -> u32 {
     let links = expander_links(members);
-    let sources = if members.len() > EXACT { EXACT / 4 } else { members.len() };
+    let sources = if members.len() > EXACT {
+        EXACT / 4
+    } else {
+        members.len()
+    };
     let mut diameter = 0;
     for first in (0..sources).step_by(64) {
         // For each member the searches, one a bit, that have reached it.
@@ -89,7 +93,9 @@ pub(crate) fn expander_diameter(members: &[u32]) -> u32 {
         loop {
             let mut further = reached.clone();
             for (own, neighbours) in further.iter_mut().zip(&links) {
-                *own = neighbours.iter().fold(*own, |all, &other| all | reached[other as usize]);
+                *own = neighbours
+                    .iter()
+                    .fold(*own, |all, &other| all | reached[other as usize]);
             }
             if further == reached {
                 break;
@@ -258,10 +264,15 @@ mod tests {
     #[test]
     fn an_expander_is_sparse_and_shallow() {
         for agents in [100, 1_000] {
-            let degrees: Vec<usize> = (0..agents).map(|own| expander_neighbours(own, 0..agents).len()).collect();
+            let degrees: Vec<usize> = (0..agents)
+                .map(|own| expander_neighbours(own, 0..agents).len())
+                .collect();
             assert!(degrees.iter().all(|degree| (4..=8).contains(degree)));
             let whole: usize = degrees.iter().sum();
-            assert!(whole >= agents as usize * 7, "{whole} ends of links for {agents} agents");
+            assert!(
+                whole >= agents as usize * 7,
+                "{whole} ends of links for {agents} agents"
+            );
         }
         assert!(Topology::Expander.diameter(1_000) <= 5);
     }

@@ -203,7 +203,10 @@ impl<P: Parts> Node<P> {
             if known.covers(&version) {
                 continue;
             }
-            match lacking.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &known) || *other == known) {
+            match lacking
+                .iter_mut()
+                .find(|(other, _)| Arc::ptr_eq(other, &known) || *other == known)
+            {
                 Some((_, numbers)) => numbers.push(number),
                 None => lacking.push((known, vec![number])),
             }
@@ -243,13 +246,20 @@ impl<P: Parts> Node<P> {
         let version = self.version();
         let exchange = self.exchange();
         while exchange.peers.len() > neighbours.len() + MAX_OTHERS {
-            let other = exchange.peers.keys().copied().find(|number| neighbours.binary_search(number).is_err());
+            let other = exchange
+                .peers
+                .keys()
+                .copied()
+                .find(|number| neighbours.binary_search(number).is_err());
             match other {
                 Some(number) => exchange.peers.remove(&number),
                 None => break,
             };
         }
-        let told = neighbours.iter().map(|&number| exchange.meet(number, &version).roster).min();
+        let told = neighbours
+            .iter()
+            .map(|&number| exchange.meet(number, &version).roster)
+            .min();
         let (claims, upto) = self.network.claims_since(told.unwrap_or(0), MAX_CLAIMS as u32);
         for number in &neighbours {
             if let Some(peer) = self.exchange().peers.get_mut(number) {
@@ -321,7 +331,9 @@ impl<P: Parts> Node<P> {
                 ..
             } if pulse.claim.incarnation == from.incarnation() => Some(pulse.claim.session),
             Body::Heartbeat { .. } => {
-                return Err(Fault::Malformed("this heartbeat does not belong to a network that runs free".to_owned()));
+                return Err(Fault::Malformed(
+                    "this heartbeat does not belong to a network that runs free".to_owned(),
+                ));
             }
             Body::State { reached: Some(_), .. } => {
                 return Err(Fault::Misplaced("a network that runs free has no rounds".to_owned()));
@@ -329,7 +341,10 @@ impl<P: Parts> Node<P> {
             _ => None,
         };
         let own = self.network.claim().unwrap_or_default();
-        if number == self.config.id.number() && session.is_none_or(|session| session == own.session) && from == self.config.id {
+        if number == self.config.id.number()
+            && session.is_none_or(|session| session == own.session)
+            && from == self.config.id
+        {
             return Ok(Vec::new());
         }
         self.note_received(message, now);
@@ -347,7 +362,15 @@ impl<P: Parts> Node<P> {
                     refused += usize::from(self.graph.receive(block).is_err());
                 }
                 for _ in 0..refused {
-                    self.note(EventKind::Refused, Some(from), Some(message.id), None, 0, now, Phase::Reconcile);
+                    self.note(
+                        EventKind::Refused,
+                        Some(from),
+                        Some(message.id),
+                        None,
+                        0,
+                        now,
+                        Phase::Reconcile,
+                    );
                 }
                 if !blocks.is_empty() {
                     self.settle(now, Phase::Reconcile);
@@ -360,21 +383,53 @@ impl<P: Parts> Node<P> {
                 }
             }
             Body::Sync => {
-                self.note(EventKind::SyncStarted, Some(from), Some(message.id), None, 0, now, Phase::Reconcile);
+                self.note(
+                    EventKind::SyncStarted,
+                    Some(from),
+                    Some(message.id),
+                    None,
+                    0,
+                    now,
+                    Phase::Reconcile,
+                );
                 let to = AgentId(number);
                 for body in self.parcels_since(&message.version) {
                     messages.push(self.send(Some(to), &body, now, Phase::Reconcile));
                 }
-                self.note(EventKind::SyncCompleted, Some(from), Some(message.id), None, 0, now, Phase::Reconcile);
+                self.note(
+                    EventKind::SyncCompleted,
+                    Some(from),
+                    Some(message.id),
+                    None,
+                    0,
+                    now,
+                    Phase::Reconcile,
+                );
             }
             Body::Heartbeat { digest, more } => {
-                self.note(EventKind::Heartbeat, Some(from), Some(message.id), None, 0, now, Phase::Reconcile);
+                self.note(
+                    EventKind::Heartbeat,
+                    Some(from),
+                    Some(message.id),
+                    None,
+                    0,
+                    now,
+                    Phase::Reconcile,
+                );
                 if let More::Pulse(pulse) = more {
                     self.feel(from, digest, &pulse, now, &mut messages);
                 }
             }
             Body::Ack => {
-                self.note(EventKind::Acknowledged, Some(from), Some(message.id), None, 0, now, Phase::Reconcile);
+                self.note(
+                    EventKind::Acknowledged,
+                    Some(from),
+                    Some(message.id),
+                    None,
+                    0,
+                    now,
+                    Phase::Reconcile,
+                );
             }
         }
         self.not_superseded()?;

@@ -25,9 +25,6 @@ use super::{Node, RoundTask, misfit, phase};
 use crate::message::Message;
 use crate::ports::{Graph, Network, Parts};
 
-/// What a member does in one step: see [`Node::step`].
-pub type StepTask = RoundTask;
-
 /// What a member keeps while the network runs free.
 #[derive(Debug)]
 pub(super) struct Free {
@@ -83,7 +80,10 @@ impl<P: Parts> Node<P> {
         let me = self.config.id.number();
         let active: Vec<u32> = self.active().into_iter().filter(|&number| number != me).collect();
         let Some(free) = &self.free else { return false };
-        active.iter().filter_map(|&number| free.exchange.has(number)).any(|has| has.covers(&version))
+        active
+            .iter()
+            .filter_map(|&number| free.exchange.has(number))
+            .any(|has| has.covers(&version))
     }
 
     /// Fails unless the network runs free and this agent is the run of its number that takes part.
@@ -91,7 +91,9 @@ impl<P: Parts> Node<P> {
         self.not_superseded()?;
         match self.free {
             Some(_) => Ok(()),
-            None => Err(Fault::Misplaced("this agent has not joined a network that runs free".to_owned())),
+            None => Err(Fault::Misplaced(
+                "this agent has not joined a network that runs free".to_owned(),
+            )),
         }
     }
 
@@ -123,6 +125,11 @@ impl<P: Parts> Node<P> {
     /// What this agent claims: none unless it runs free.
     pub fn claim(&self) -> Option<Claim> {
         self.network.claim()
+    }
+
+    /// The claim of another run of this agent's number that was started later, if one was heard of: this one does nothing any more.
+    pub fn superseded(&self) -> Option<Claim> {
+        self.network.superseded()
     }
 
     /// Numbers that were started twice, as far as was heard: with the claims of both runs, the one that counts last.
@@ -168,16 +175,20 @@ impl<P: Parts> Node<P> {
         }
         let me = self.config.id.number();
         let active = self.active();
-        let Some(free) = &self.free else { return VersionVector::default() };
+        let Some(free) = &self.free else {
+            return VersionVector::default();
+        };
         let others = active.into_iter().filter(|&number| number != me);
         let has = others.map(|number| free.exchange.has(number));
-        has.fold(version, |common, has| has.map_or_else(VersionVector::default, |has| meet(&common, has)))
+        has.fold(version, |common, has| {
+            has.map_or_else(VersionVector::default, |has| meet(&common, has))
+        })
     }
 
     /// Derives a part of this agent's share: at most what the budget says, which is for this agent alone. A GREEN one certifies what falls to it. Answers
     /// the messages that tell the others. Does nothing if nothing has changed since the share was last found to add nothing, and unless this agent
     /// is active. All members run the same ruleset.
-    pub fn step(&mut self, task: &StepTask, now: u64) -> Result<Vec<Message>, Fault> {
+    pub fn step(&mut self, task: &RoundTask, now: u64) -> Result<Vec<Message>, Fault> {
         self.serving()?;
         let free = self.free.as_mut().expect("it serves");
         if free.ruleset != task.ruleset {
@@ -244,9 +255,14 @@ impl<P: Parts> Node<P> {
 
     /// Searches this agent's shares: those of its own colors by its stream, and those that it takes for members that are not there on the graph
     /// itself, as a stream does no more than to choose the rules of its color.
-    fn derive(&mut self, task: &StepTask) -> Result<StepReport, Fault> {
+    fn derive(&mut self, task: &RoundTask) -> Result<StepReport, Fault> {
         let free = self.free.as_ref().expect("it serves");
-        let grown = |amount: u64| amount.checked_shl(free.doublings).filter(|grown| grown >> free.doublings == amount).unwrap_or(u64::MAX);
+        let grown = |amount: u64| {
+            amount
+                .checked_shl(free.doublings)
+                .filter(|grown| grown >> free.doublings == amount)
+                .unwrap_or(u64::MAX)
+        };
         let mut left = Budget {
             matches: grown(task.budget.matches),
             nodes: grown(task.budget.nodes),
@@ -265,7 +281,11 @@ impl<P: Parts> Node<P> {
             };
             total = self.parts.step(&mut self.graph, &task)?;
         }
-        let rules = if others.is_empty() { Vec::new() } else { self.graph.rules() };
+        let rules = if others.is_empty() {
+            Vec::new()
+        } else {
+            self.graph.rules()
+        };
         let whole = left;
         for (color, share) in others {
             left.matches = whole.matches.saturating_sub(total.matches);
@@ -306,7 +326,13 @@ impl<P: Parts> Node<P> {
         if self.network.claim().is_none_or(|own| own.life != Life::Joining) {
             return;
         }
-        let alone = || !self.network.members().iter().any(|own| own.state != MemberState::Left && own.id.number() != me);
+        let alone = || {
+            !self
+                .network
+                .members()
+                .iter()
+                .any(|own| own.state != MemberState::Left && own.id.number() != me)
+        };
         if free.exchange.has_caught_up() || alone() {
             self.network.live(Life::Active);
         }
