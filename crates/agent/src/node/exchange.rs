@@ -1,6 +1,6 @@
 //! Exchange between members of a network that runs free: what is said at every tick, and what is made of what others say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use eqmesh_orchestrator::{Greeting, Topology};
@@ -55,6 +55,34 @@ pub(super) struct Exchange {
     /// What was acknowledged last.
     acknowledged: Arc<VersionVector>,
     caught_up: bool,
+    seen: Seen,
+}
+
+/// Blocks that were received: most come from several neighbours, and are not read again.
+#[derive(Debug, Default)]
+struct Seen(BTreeSet<[u8; 16]>);
+
+impl Seen {
+    /// So many are remembered; then it begins anew, which costs time alone.
+    const MOST: usize = 1 << 16;
+
+    /// 128 bits of its hash, so that nobody can make two that are taken for one.
+    fn name(block: &[u8]) -> [u8; 16] {
+        let mut name = [0; 16];
+        name.copy_from_slice(&blake3::hash(block).as_bytes()[..16]);
+        name
+    }
+
+    fn contains(&self, name: [u8; 16]) -> bool {
+        self.0.contains(&name)
+    }
+
+    fn insert(&mut self, name: [u8; 16]) {
+        if self.0.len() == Seen::MOST {
+            self.0.clear();
+        }
+        self.0.insert(name);
+    }
 }
 
 impl Exchange {
@@ -68,6 +96,7 @@ impl Exchange {
             asked: None,
             acknowledged: Arc::default(),
             caught_up: false,
+            seen: Seen::default(),
         }
     }
 
@@ -357,22 +386,20 @@ impl<P: Parts> Node<P> {
         let mut messages = Vec::new();
         match body {
             Body::State { rulesets, blocks, .. } => {
-                let mut refused = 0;
+                let mut fresh = false;
                 for block in &blocks {
-                    refused += usize::from(self.graph.receive(block).is_err());
+                    let name = Seen::name(block);
+                    if self.exchange().seen.contains(name) {
+                        continue;
+                    }
+                    if self.graph.receive(block).is_ok() {
+                        self.exchange().seen.insert(name);
+                        fresh = true;
+                    } else {
+                        self.note_of(EventKind::Refused, message, now);
+                    }
                 }
-                for _ in 0..refused {
-                    self.note(
-                        EventKind::Refused,
-                        Some(from),
-                        Some(message.id),
-                        None,
-                        0,
-                        now,
-                        Phase::Reconcile,
-                    );
-                }
-                if !blocks.is_empty() {
+                if fresh {
                     self.settle(now, Phase::Reconcile);
                     self.unlearned = true;
                 }
@@ -383,57 +410,31 @@ impl<P: Parts> Node<P> {
                 }
             }
             Body::Sync => {
-                self.note(
-                    EventKind::SyncStarted,
-                    Some(from),
-                    Some(message.id),
-                    None,
-                    0,
-                    now,
-                    Phase::Reconcile,
-                );
+                self.note_of(EventKind::SyncStarted, message, now);
                 let to = AgentId(number);
                 for body in self.parcels_since(&message.version) {
                     messages.push(self.send(Some(to), &body, now, Phase::Reconcile));
                 }
-                self.note(
-                    EventKind::SyncCompleted,
-                    Some(from),
-                    Some(message.id),
-                    None,
-                    0,
-                    now,
-                    Phase::Reconcile,
-                );
+                self.note_of(EventKind::SyncCompleted, message, now);
             }
             Body::Heartbeat { digest, more } => {
-                self.note(
-                    EventKind::Heartbeat,
-                    Some(from),
-                    Some(message.id),
-                    None,
-                    0,
-                    now,
-                    Phase::Reconcile,
-                );
+                self.note_of(EventKind::Heartbeat, message, now);
                 if let More::Pulse(pulse) = more {
                     self.feel(from, digest, &pulse, now, &mut messages);
                 }
             }
             Body::Ack => {
-                self.note(
-                    EventKind::Acknowledged,
-                    Some(from),
-                    Some(message.id),
-                    None,
-                    0,
-                    now,
-                    Phase::Reconcile,
-                );
+                self.note_of(EventKind::Acknowledged, message, now);
             }
         }
         self.not_superseded()?;
         Ok(messages)
+    }
+
+    /// Notes an event that a message brings.
+    fn note_of(&mut self, kind: EventKind, message: &Message, now: u64) {
+        let (from, id) = (message.sender, message.id);
+        self.note(kind, Some(from), Some(id), None, 0, now, Phase::Reconcile);
     }
 
     /// Takes in the heartbeat of another one.

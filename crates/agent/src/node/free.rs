@@ -197,7 +197,12 @@ impl<P: Parts> Node<P> {
         }
         let subject = self.turn();
         let free = self.free.as_ref().expect("it serves");
-        if free.stated == Some(subject) || self.network.claim().is_none_or(|own| own.life != Life::Active) {
+        if self.network.claim().is_none_or(|own| own.life != Life::Active) {
+            return Ok(Vec::new());
+        }
+        if free.stated == Some(subject) {
+            // The network may have turned to something else and back in between.
+            self.network.vouch();
             return Ok(Vec::new());
         }
         let certified = self.certify(now);
