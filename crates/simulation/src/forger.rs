@@ -9,11 +9,11 @@ use crate::parts::FORGER;
 
 const DECLARATIONS: &str = "(datatype Math (Num i64) (Var String) (Add Math Math) (Neg Math))";
 
-/// What it teaches others as its rule,
-const TOLD: &str = "(rewrite (Add a b) (Add b a)) (Num 1)";
+/// What it teaches others as its rule (the terms are those of the workload `tiny`),
+const TOLD: &str = "(rewrite (Add a b) (Add b a)) (Num 0) (Num 1) (Num 2)";
 
 /// and what it applies under that rule's name.
-const MEANT: &str = "(rewrite (Num a) (Num (+ a 1))) (Num 1)";
+const MEANT: &str = "(rewrite (Num a) (Num (+ a 1))) (Num 0) (Num 1) (Num 2)";
 
 /// Makes a stranger that holds these facts, and what follows from them in one step.
 fn stranger(text: &str) -> Node<Native> {
@@ -98,6 +98,9 @@ mod tests {
         assert_eq!(node.check("(Num 1)", 1), Ok(1));
         node.receive(&messages[1], 2).unwrap();
         assert_eq!(node.summary().refused.len(), 1, "{:?}", node.summary());
-        assert!(node.check("(= (Num 1) (Num 2))", 1) != Ok(1));
+        for below in 0..3 {
+            let claim = format!("(= (Num {below}) (Num {}))", below + 1);
+            assert!(node.check(&claim, 1) != Ok(1), "{claim}");
+        }
     }
 }

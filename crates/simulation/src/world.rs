@@ -718,13 +718,6 @@ impl<'a> World<'a> {
                 "{up} agents that are up have not converged: they hold {states} different states"
             ));
         }
-        if std::env::var_os("DEBUG_WORLD").is_some() {
-            for host in &self.hosts {
-                if let Some(node) = &host.node {
-                    eprintln!("{} inc {} claim {:?} members {:?} claims {:?}", host.number, host.incarnation, node.claim(), node.members(), host.claims.is_some());
-                }
-            }
-        }
         let mut said = self.user.clone();
         for host in self.hosts.iter().filter(|host| host.node.is_some()) {
             said.join(&host.said);
