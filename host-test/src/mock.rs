@@ -159,6 +159,10 @@ impl HostGraph for MockState {
         not_for_streams("unite")
     }
 
+    fn uncertified(&mut self, _: Resource<Mock>) -> Vec<u32> {
+        not_for_streams("uncertified")
+    }
+
     fn discard(&mut self, _: Resource<Mock>) {
         not_for_streams("discard")
     }

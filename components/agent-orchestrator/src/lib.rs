@@ -13,9 +13,7 @@ mod bindings {
 
 use std::cell::RefCell;
 
-use bindings::exports::eqmesh::network::orchestrator::{
-    Barrier, Guest, GuestNetwork, Member, MemberState, OrchestrationError, Topology,
-};
+use bindings::exports::eqmesh::network::orchestrator::{Barrier, Greeting, Guest, GuestNetwork, OrchestrationError};
 use eqmesh_guest::types;
 use eqmesh_orchestrator as plain;
 use eqmesh_replica::AgentId;
@@ -29,21 +27,13 @@ impl Guest for Component {
 struct Network(RefCell<plain::Network>);
 
 impl GuestNetwork for Network {
-    fn new(me: u32, agents: u32, coloring: bool, topology: Topology) -> Network {
-        let topology = match topology {
-            Topology::Mesh => plain::Topology::Mesh,
-            Topology::Sierpinski => plain::Topology::Sierpinski,
-        };
-        Network(RefCell::new(plain::Network::new(
-            AgentId(me),
-            agents,
-            coloring,
-            topology,
-        )))
+    fn new(me: u32, agents: u32, coloring: bool, topology: types::Topology) -> Network {
+        let network = plain::Network::new(AgentId(me), agents, coloring, topology.into());
+        Network(RefCell::new(network))
     }
 
-    fn members(&self) -> Vec<Member> {
-        self.0.borrow().members().into_iter().map(member).collect()
+    fn members(&self) -> Vec<types::Member> {
+        self.0.borrow().members().into_iter().map(types::Member::from).collect()
     }
 
     fn shares(&self, agent: u32) -> Result<Vec<(types::Color, types::Share)>, OrchestrationError> {
@@ -116,24 +106,112 @@ impl GuestNetwork for Network {
         let (kind, named) = self.0.borrow().parse_topic(&topic).map_err(error)?;
         Ok((kind.into(), named.map(|agent| agent.0)))
     }
+
+    fn enter(&self, entrance: types::Entrance) -> Result<(), OrchestrationError> {
+        self.0.borrow_mut().enter(entrance.into()).map_err(error)
+    }
+
+    fn claim(&self) -> Option<types::Claim> {
+        self.0.borrow().claim().map(types::Claim::from)
+    }
+
+    fn claim_of(&self, number: u32) -> Option<types::Claim> {
+        self.0.borrow().claim_of(number).map(types::Claim::from)
+    }
+
+    fn superseded(&self) -> Option<types::Claim> {
+        self.0.borrow().superseded().map(types::Claim::from)
+    }
+
+    fn doubles(&self) -> Vec<(u32, types::Claim, types::Claim)> {
+        let doubles = self.0.borrow().doubles().into_iter();
+        doubles
+            .map(|(number, old, new)| (number, old.into(), new.into()))
+            .collect()
+    }
+
+    fn live(&self, life: types::Life) {
+        self.0.borrow_mut().live(life.into());
+    }
+
+    fn learn(&self, entries: Vec<(u32, types::Claim)>) -> bool {
+        let entries: Vec<_> = entries
+            .into_iter()
+            .map(|(number, claim)| (number, claim.into()))
+            .collect();
+        self.0.borrow_mut().learn(&entries)
+    }
+
+    fn greet(&self, number: u32, claim: types::Claim) -> Greeting {
+        match self.0.borrow_mut().greet(number, claim.into()) {
+            plain::Greeting::Current => Greeting::Current,
+            plain::Greeting::Superseded => Greeting::Superseded,
+        }
+    }
+
+    fn claims_since(&self, revision: u64, limit: u32) -> (Vec<(u32, types::Claim)>, u64) {
+        let (entries, upto) = self.0.borrow().claims_since(revision, limit);
+        let entries = entries.into_iter().map(|(number, claim)| (number, claim.into()));
+        (entries.collect(), upto)
+    }
+
+    fn roster_digest(&self) -> Vec<u8> {
+        self.0.borrow().roster_digest().to_vec()
+    }
+
+    fn view(&self) -> Vec<u8> {
+        self.0.borrow().view().to_vec()
+    }
+
+    fn certifier(&self, number: u32) -> Option<u32> {
+        self.0.borrow().certifier(number)
+    }
+
+    fn hear(&self, number: u32, now: u64) {
+        self.0.borrow_mut().hear(number, now);
+    }
+
+    fn suspicion(&self, number: u32, now: u64) -> f64 {
+        self.0.borrow().suspicion(number, now)
+    }
+
+    fn review(&self, now: u64) -> Vec<u32> {
+        self.0.borrow_mut().review(now)
+    }
+
+    fn next_absent(&self) -> Option<u32> {
+        self.0.borrow_mut().next_absent()
+    }
+
+    fn turn_to(&self, subject: Vec<u8>) {
+        // No statement is about a subject of another length, which nobody turns to.
+        let subject = <[u8; 16]>::try_from(subject).unwrap_or([0; 16]);
+        self.0.borrow_mut().turn_to(subject);
+    }
+
+    fn vouch(&self) {
+        self.0.borrow_mut().vouch();
+    }
+
+    fn count(&self, subject: Vec<u8>, vouchers: Vec<u8>) {
+        if let (Ok(subject), Some(vouchers)) = (<[u8; 16]>::try_from(subject), plain::NumberSet::from_bytes(&vouchers))
+        {
+            self.0.borrow_mut().count(subject, &vouchers);
+        }
+    }
+
+    fn statement(&self) -> (Vec<u8>, Vec<u8>) {
+        let (subject, vouchers) = self.0.borrow().statement();
+        (subject.to_vec(), vouchers.to_bytes())
+    }
+
+    fn agreed(&self) -> bool {
+        self.0.borrow().agreed()
+    }
 }
 
 fn numbers(agents: Vec<AgentId>) -> Vec<u32> {
     agents.into_iter().map(|agent| agent.0).collect()
-}
-
-fn member(own: plain::Member) -> Member {
-    let state = match own.state {
-        plain::MemberState::Joining => MemberState::Joining,
-        plain::MemberState::Active => MemberState::Active,
-        plain::MemberState::Suspected => MemberState::Suspected,
-        plain::MemberState::Left => MemberState::Left,
-    };
-    Member {
-        id: own.id.0,
-        color: own.color.into(),
-        state,
-    }
 }
 
 fn barrier(own: plain::Barrier) -> Barrier {

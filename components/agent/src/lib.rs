@@ -47,6 +47,13 @@ fn messages(own: Vec<plain::Message>) -> Vec<Message> {
     own.into_iter().map(message).collect()
 }
 
+fn round_task(own: RoundTask) -> plain::RoundTask {
+    plain::RoundTask {
+        ruleset: own.ruleset,
+        budget: own.budget.into(),
+    }
+}
+
 fn diagnostics(own: Vec<plain::Diagnostic>) -> Vec<types::Diagnostic> {
     let convert = |own: plain::Diagnostic| types::Diagnostic {
         code: own.code,
@@ -79,11 +86,7 @@ impl GuestNode for Node {
     }
 
     fn start_round(&self, task: RoundTask, now: u64) -> Result<Vec<Message>, types::Fault> {
-        let task = plain::RoundTask {
-            ruleset: task.ruleset,
-            budget: task.budget.into(),
-        };
-        Ok(messages(self.0.borrow_mut().start_round(&task, now)?))
+        Ok(messages(self.0.borrow_mut().start_round(&round_task(task), now)?))
     }
 
     fn receive(&self, own: Message, now: u64) -> Result<Vec<Message>, types::Fault> {
@@ -102,6 +105,69 @@ impl GuestNode for Node {
 
     fn heartbeat(&self, now: u64) -> Message {
         message(self.0.borrow_mut().heartbeat(now))
+    }
+
+    fn restore(&self, blocks: Vec<Vec<u8>>, now: u64) -> u64 {
+        self.0.borrow_mut().restore(&blocks, now)
+    }
+
+    fn unstored(&self) -> Vec<Vec<u8>> {
+        self.0.borrow_mut().unstored()
+    }
+
+    fn join(&self, entrance: types::Entrance, now: u64) -> Result<Vec<Message>, types::Fault> {
+        Ok(messages(self.0.borrow_mut().join(entrance.into(), now)?))
+    }
+
+    fn leave(&self, now: u64) -> Result<Vec<Message>, types::Fault> {
+        Ok(messages(self.0.borrow_mut().leave(now)?))
+    }
+
+    fn tick(&self, now: u64) -> Result<Vec<Message>, types::Fault> {
+        Ok(messages(self.0.borrow_mut().tick(now)?))
+    }
+
+    fn step(&self, task: RoundTask, now: u64) -> Result<Vec<Message>, types::Fault> {
+        Ok(messages(self.0.borrow_mut().step(&round_task(task), now)?))
+    }
+
+    fn converged(&self) -> bool {
+        self.0.borrow_mut().converged()
+    }
+
+    fn stable(&self) -> types::VersionVector {
+        version_to_wit(&self.0.borrow_mut().stable())
+    }
+
+    fn is_spare(&self) -> bool {
+        self.0.borrow_mut().is_spare()
+    }
+
+    fn members(&self) -> Vec<types::Member> {
+        self.0.borrow().members().into_iter().map(types::Member::from).collect()
+    }
+
+    fn claim(&self) -> Option<types::Claim> {
+        self.0.borrow().claim().map(types::Claim::from)
+    }
+
+    fn superseded(&self) -> Option<types::Claim> {
+        self.0.borrow().superseded().map(types::Claim::from)
+    }
+
+    fn doubles(&self) -> Vec<(u32, types::Claim, types::Claim)> {
+        let doubles = self.0.borrow().doubles().into_iter();
+        doubles
+            .map(|(number, old, new)| (number, old.into(), new.into()))
+            .collect()
+    }
+
+    fn version(&self) -> types::VersionVector {
+        version_to_wit(&self.0.borrow_mut().version())
+    }
+
+    fn delta_since(&self, version: types::VersionVector) -> Vec<Vec<u8>> {
+        self.0.borrow().delta_since(&version_from_wit(version))
     }
 
     fn verdict(&self) -> Option<types::Verdict> {

@@ -7,8 +7,11 @@ use eqmesh_egraph::extract::{CostModel, Extracted};
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
 use eqmesh_guest::{digest_from_wit, operator_from_wit, types, version_from_wit, version_to_wit};
-use eqmesh_orchestrator::{Barrier, Member, MemberState, MessageKind, OrchestrationError, Verdict, Vote};
-use eqmesh_replica::{AgentId, Dot, ExplanationStep, Fault, Settled, Share, Size, StepReport, VersionVector};
+use eqmesh_orchestrator::{
+    Barrier, Claim, Entrance, Greeting, Life, Member, MessageKind, NumberSet, OrchestrationError, RosterEntry, Verdict,
+    Vote,
+};
+use eqmesh_replica::{AgentId, Budget, Dot, ExplanationStep, Fault, Settled, Share, Size, StepReport, VersionVector};
 use eqmesh_streams::{RuleInfo, Task};
 use eqmesh_timeline::{Entry, Event, Metrics, Timestamp};
 use eqmesh_transduction::{Compiled, Side, Statement};
@@ -21,6 +24,11 @@ pub(crate) struct Imports;
 /// A digest that another component made; all zeros if it has another length than 32 bytes, which no component of ours answers.
 fn digest(bytes: Vec<u8>) -> [u8; 32] {
     digest_from_wit(bytes).unwrap_or_default()
+}
+
+/// The same of a name of 16 bytes.
+fn name(bytes: &[u8]) -> [u8; 16] {
+    bytes.try_into().unwrap_or_default()
 }
 
 impl Graph for egraph::Graph {
@@ -61,6 +69,20 @@ impl Graph for egraph::Graph {
     fn unite(&mut self, left: &str, right: &str) -> Result<(), Fault> {
         egraph::Graph::unite(self, left, right)?;
         Ok(())
+    }
+
+    fn derive(&mut self, rules: &[Dot], share: Share, budget: Budget) -> Result<StepReport, Fault> {
+        let rules: Vec<types::Dot> = rules.iter().copied().map(types::Dot::from).collect();
+        Ok(egraph::Graph::derive(self, &rules, share.into(), budget.into())?.into())
+    }
+
+    fn certify(&mut self, agents: &[AgentId]) -> bool {
+        let agents: Vec<u32> = agents.iter().map(|agent| agent.0).collect();
+        egraph::Graph::certify(self, &agents).is_some()
+    }
+
+    fn uncertified(&self) -> Vec<AgentId> {
+        egraph::Graph::uncertified(self).into_iter().map(AgentId).collect()
     }
 
     fn discard(&mut self) {
@@ -298,17 +320,10 @@ fn misfit(own: orchestrator::OrchestrationError) -> OrchestrationError {
 
 impl Network for orchestrator::Network {
     fn members(&self) -> Vec<Member> {
-        let member = |own: orchestrator::Member| Member {
-            id: AgentId(own.id),
-            color: own.color.into(),
-            state: match own.state {
-                orchestrator::MemberState::Joining => MemberState::Joining,
-                orchestrator::MemberState::Active => MemberState::Active,
-                orchestrator::MemberState::Suspected => MemberState::Suspected,
-                orchestrator::MemberState::Left => MemberState::Left,
-            },
-        };
-        orchestrator::Network::members(self).into_iter().map(member).collect()
+        orchestrator::Network::members(self)
+            .into_iter()
+            .map(Member::from)
+            .collect()
     }
 
     fn shares(&self, agent: AgentId) -> Result<Vec<(Color, Share)>, OrchestrationError> {
@@ -367,6 +382,101 @@ impl Network for orchestrator::Network {
     fn parse_topic(&self, topic: &str) -> Result<(MessageKind, Option<AgentId>), OrchestrationError> {
         let (kind, agent) = orchestrator::Network::parse_topic(self, topic).map_err(misfit)?;
         Ok((kind.into(), agent.map(AgentId)))
+    }
+
+    fn enter(&mut self, entrance: Entrance) -> Result<(), OrchestrationError> {
+        orchestrator::Network::enter(self, entrance.into()).map_err(misfit)
+    }
+
+    fn claim(&self) -> Option<Claim> {
+        orchestrator::Network::claim(self).map(Claim::from)
+    }
+
+    fn claim_of(&self, number: u32) -> Option<Claim> {
+        orchestrator::Network::claim_of(self, number).map(Claim::from)
+    }
+
+    fn superseded(&self) -> Option<Claim> {
+        orchestrator::Network::superseded(self).map(Claim::from)
+    }
+
+    fn doubles(&self) -> Vec<(u32, Claim, Claim)> {
+        let doubles = orchestrator::Network::doubles(self).into_iter();
+        doubles
+            .map(|(number, old, new)| (number, old.into(), new.into()))
+            .collect()
+    }
+
+    fn live(&mut self, life: Life) {
+        orchestrator::Network::live(self, life.into());
+    }
+
+    fn learn(&mut self, entries: &[RosterEntry]) -> bool {
+        let entries: Vec<(u32, types::Claim)> = entries.iter().map(|&(number, claim)| (number, claim.into())).collect();
+        orchestrator::Network::learn(self, &entries)
+    }
+
+    fn greet(&mut self, number: u32, claim: Claim) -> Greeting {
+        match orchestrator::Network::greet(self, number, claim.into()) {
+            orchestrator::Greeting::Current => Greeting::Current,
+            orchestrator::Greeting::Superseded => Greeting::Superseded,
+        }
+    }
+
+    fn claims_since(&self, revision: u64, limit: u32) -> (Vec<RosterEntry>, u64) {
+        let (entries, upto) = orchestrator::Network::claims_since(self, revision, limit);
+        let entries = entries.into_iter().map(|(number, claim)| (number, claim.into()));
+        (entries.collect(), upto)
+    }
+
+    fn roster_digest(&self) -> [u8; 16] {
+        name(&orchestrator::Network::roster_digest(self))
+    }
+
+    fn view(&self) -> [u8; 16] {
+        name(&orchestrator::Network::view(self))
+    }
+
+    fn certifier(&self, number: u32) -> Option<u32> {
+        orchestrator::Network::certifier(self, number)
+    }
+
+    fn neighbours(&self, agent: AgentId) -> Result<Vec<AgentId>, OrchestrationError> {
+        let neighbours = orchestrator::Network::neighbours(self, agent.0).map_err(misfit)?;
+        Ok(neighbours.into_iter().map(AgentId).collect())
+    }
+
+    fn hear(&mut self, number: u32, now: u64) {
+        orchestrator::Network::hear(self, number, now);
+    }
+
+    fn review(&mut self, now: u64) -> Vec<u32> {
+        orchestrator::Network::review(self, now)
+    }
+
+    fn next_absent(&mut self) -> Option<u32> {
+        orchestrator::Network::next_absent(self)
+    }
+
+    fn turn_to(&mut self, subject: [u8; 16]) {
+        orchestrator::Network::turn_to(self, &subject);
+    }
+
+    fn vouch(&mut self) {
+        orchestrator::Network::vouch(self);
+    }
+
+    fn count(&mut self, subject: [u8; 16], vouchers: &NumberSet) {
+        orchestrator::Network::count(self, &subject, &vouchers.to_bytes());
+    }
+
+    fn statement(&self) -> ([u8; 16], NumberSet) {
+        let (subject, vouchers) = orchestrator::Network::statement(self);
+        (name(&subject), NumberSet::from_bytes(&vouchers).unwrap_or_default())
+    }
+
+    fn agreed(&self) -> bool {
+        orchestrator::Network::agreed(self)
     }
 }
 

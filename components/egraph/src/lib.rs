@@ -182,6 +182,11 @@ impl GuestGraph for Graph {
         self.replica.borrow_mut().certify(&agents).map(types::Dot::from)
     }
 
+    fn uncertified(&self) -> Vec<u32> {
+        let agents = self.replica.borrow().uncertified();
+        agents.into_iter().map(|agent| agent.0).collect()
+    }
+
     fn discard(&self) {
         self.replica.borrow_mut().discard();
     }

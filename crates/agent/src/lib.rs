@@ -16,10 +16,12 @@
 //! assert_eq!(alone.check("(= (Add (Num 1) (Num 2)) (Add (Num 2) (Num 1)))", 1), Ok(1));
 //! ```
 
+mod body;
 mod message;
 mod native;
 mod node;
 mod ports;
+mod wire;
 
 pub use message::{MAX_MESSAGE, Message};
 pub use native::Native;

@@ -1,12 +1,21 @@
-//! Messages between agents, and what their bodies say.
+//! Messages between agents: the envelope. What they say is in `body.rs`; `docs/wire-format.md` specifies both.
 
-use eqmesh_orchestrator::{Barrier, MessageKind, Vote};
+use eqmesh_orchestrator::MessageKind;
 use eqmesh_replica::{AgentId, Fault, VersionVector};
 use eqmesh_timeline::Timestamp;
-use serde::{Deserialize, Serialize};
+
+use crate::wire::{Reader, malformed, put, put_bytes, put_version};
 
 /// The longest body of a message, in bytes: a block and a little around it.
 pub const MAX_MESSAGE: usize = eqmesh_replica::MAX_BLOCK + (1 << 20);
+
+/// The longest envelope around a body, in bytes: with a version vector of as many agents as there can be.
+const MAX_ENVELOPE: usize = 1 << 21;
+
+/// The first bytes of a message: a magic number and the version.
+const MAGIC: &[u8; 4] = b"eqm\x01";
+
+const CHECKSUM: usize = 8;
 
 /// A message between agents. The sender's clock and version vector go with every one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,11 +26,11 @@ pub struct Message {
     pub kind: MessageKind,
     /// Who says it.
     pub sender: AgentId,
-    /// To whom; none for everybody else.
+    /// To whom; none for everybody else. Where the network runs free, the number says it, and the incarnation does not matter.
     pub receiver: Option<AgentId>,
     /// Where it travels: follows from kind, sender and receiver.
     pub topic: String,
-    /// What the sender had settled.
+    /// What the sender had settled. Heartbeats of a network that runs free leave it out, as their digest says the same.
     pub version: VersionVector,
     /// When it was sent, by the sender's hybrid clock.
     pub at: Timestamp,
@@ -29,94 +38,73 @@ pub struct Message {
     pub body: Vec<u8>,
 }
 
-/// What a message of each kind says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Body {
-    /// `state`
-    State {
-        /// The round and the barrier that the sender has reached with this; none outside of rounds.
-        reached: Option<(u32, Stage)>,
-        /// Rulesets that were declared.
-        rulesets: Vec<String>,
-        /// The facts, if there are any.
-        block: Option<Vec<u8>>,
-    },
-    /// `sync`: "I have what my version vector says, send me the rest."
-    Sync,
-    /// `heartbeat`
-    Heartbeat {
-        /// The sender's state digest.
-        digest: [u8; 32],
-        /// At the end of a round, its number and what the sender says of its share.
-        ballot: Option<(u32, Ballot)>,
-    },
-    /// `ack`: "I have settled what my version vector says."
-    Ack,
-}
-
-/// A barrier that facts come with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Stage {
-    Derived,
-    Certified,
-}
-
-impl From<Stage> for Barrier {
-    fn from(stage: Stage) -> Barrier {
-        match stage {
-            Stage::Derived => Barrier::Derived,
-            Stage::Certified => Barrier::Certified,
-        }
-    }
-}
-
-/// A vote without its digest, which the heartbeat carries anyway.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Ballot {
-    pub(crate) saturated: bool,
-    pub(crate) exhausted: bool,
-    pub(crate) matches: u64,
-    pub(crate) applied: u64,
-    pub(crate) blocked: u64,
-}
-
-impl Ballot {
-    pub(crate) fn vote(self, state_digest: [u8; 32]) -> Vote {
-        Vote {
-            state_digest,
-            saturated: self.saturated,
-            exhausted: self.exhausted,
-            matches: self.matches,
-            applied: self.applied,
-            blocked: self.blocked,
-        }
-    }
-}
-
-impl Body {
-    pub(crate) fn kind(&self) -> MessageKind {
-        match self {
-            Body::State { .. } => MessageKind::State,
-            Body::Sync => MessageKind::Sync,
-            Body::Heartbeat { .. } => MessageKind::Heartbeat,
-            Body::Ack => MessageKind::Ack,
-        }
+impl Message {
+    /// The message as bytes. The topic is left out, since it follows from the rest.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.body.len() + 64);
+        bytes.extend_from_slice(MAGIC);
+        bytes.push(self.kind as u8);
+        put(&mut bytes, self.id);
+        put(&mut bytes, u64::from(self.sender.0));
+        put(
+            &mut bytes,
+            self.receiver.map_or(0, |receiver| u64::from(receiver.0) + 1),
+        );
+        put(&mut bytes, self.at.micros);
+        put(&mut bytes, u64::from(self.at.logical));
+        put_version(&mut bytes, &self.version);
+        put_bytes(&mut bytes, &self.body);
+        let checksum = blake3::hash(&bytes);
+        bytes.extend_from_slice(&checksum.as_bytes()[..CHECKSUM]);
+        bytes
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        postcard::to_allocvec(self).expect("a body serialises into memory")
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Body, Fault> {
-        if bytes.len() > MAX_MESSAGE {
+    /// Reads a message. Never panics, allocates at most a small multiple of the input, and reads nothing that [`Message::encode`] would not write:
+    /// encoding what was read gives the same bytes. The body is not read here.
+    pub fn decode(bytes: &[u8]) -> Result<Message, Fault> {
+        if bytes.len() > MAX_MESSAGE + MAX_ENVELOPE {
             return Err(Fault::Limit(format!("a message has at most {MAX_MESSAGE} bytes")));
         }
-        match postcard::take_from_bytes(bytes) {
-            Ok((body, [])) => Ok(body),
-            Ok(_) => Err(Fault::Malformed("bytes follow the end of the message".to_owned())),
-            Err(error) => Err(Fault::Malformed(format!(
-                "the body of the message cannot be read: {error}"
-            ))),
+        if bytes.len() < MAGIC.len() + CHECKSUM || &bytes[..MAGIC.len()] != MAGIC {
+            return Err(malformed("it does not begin with the magic number of version 1"));
         }
+        let (content, checksum) = bytes.split_at(bytes.len() - CHECKSUM);
+        if blake3::hash(content).as_bytes()[..CHECKSUM] != *checksum {
+            return Err(malformed("the checksum does not fit"));
+        }
+        let mut reader = Reader::new(&content[MAGIC.len()..]);
+        let kind = reader.byte()?;
+        let kind = MessageKind::ALL.into_iter().find(|own| *own as u8 == kind);
+        let kind = kind.ok_or_else(|| malformed("it is of no known kind"))?;
+        let id = reader.varint()?;
+        let sender = AgentId(reader.small()?);
+        let receiver = match reader.varint()?.checked_sub(1) {
+            None => None,
+            Some(receiver) => {
+                let receiver = u32::try_from(receiver).map_err(|_| malformed("a number is too large"))?;
+                Some(AgentId(receiver))
+            }
+        };
+        let at = Timestamp {
+            micros: reader.varint()?,
+            logical: reader.small()?,
+        };
+        let version = reader.version()?;
+        let body = reader.bytes()?;
+        if body.len() > MAX_MESSAGE {
+            return Err(Fault::Limit(format!("a message has at most {MAX_MESSAGE} bytes")));
+        }
+        reader.end()?;
+        let topic = kind.topic(sender, receiver);
+        Ok(Message {
+            id,
+            kind,
+            sender,
+            receiver,
+            topic: topic.map_err(|error| Fault::Malformed(error.to_string()))?,
+            version,
+            at,
+            body: body.to_vec(),
+        })
     }
 }

@@ -5,9 +5,12 @@ use eqmesh_egraph::color::{Color, Colors};
 use eqmesh_egraph::extract::{CostModel, Extracted};
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
-use eqmesh_orchestrator::{Barrier, Member, MessageKind, OrchestrationError, Topology, Verdict, Vote};
+use eqmesh_orchestrator::{
+    Barrier, Claim, Entrance, Greeting, Life, Member, MessageKind, NumberSet, OrchestrationError, RosterEntry,
+    Topology, Verdict, Vote,
+};
 use eqmesh_replica::{
-    AgentId, Dot, ExplanationStep, Fault, Options, Replica, Settled, Share, Size, StepReport, VersionVector,
+    AgentId, Budget, Dot, ExplanationStep, Fault, Options, Replica, Settled, Share, Size, StepReport, VersionVector,
 };
 use eqmesh_streams::{RuleInfo, Stream, Task, step_all};
 use eqmesh_timeline::{Entry, Event, Metrics, Timestamp};
@@ -78,6 +81,18 @@ impl Graph for Kept {
 
     fn unite(&mut self, left: &str, right: &str) -> Result<(), Fault> {
         self.replica.unite(left, right).map(|_| ())
+    }
+
+    fn derive(&mut self, rules: &[Dot], share: Share, budget: Budget) -> Result<StepReport, Fault> {
+        self.replica.derive(rules, share, budget)
+    }
+
+    fn certify(&mut self, agents: &[AgentId]) -> bool {
+        self.replica.certify(agents).is_some()
+    }
+
+    fn uncertified(&self) -> Vec<AgentId> {
+        self.replica.uncertified()
     }
 
     fn discard(&mut self) {
@@ -274,6 +289,90 @@ impl Network for eqmesh_orchestrator::Network {
 
     fn parse_topic(&self, topic: &str) -> Result<(MessageKind, Option<AgentId>), OrchestrationError> {
         eqmesh_orchestrator::Network::parse_topic(self, topic)
+    }
+
+    fn enter(&mut self, entrance: Entrance) -> Result<(), OrchestrationError> {
+        eqmesh_orchestrator::Network::enter(self, entrance)
+    }
+
+    fn claim(&self) -> Option<Claim> {
+        eqmesh_orchestrator::Network::claim(self)
+    }
+
+    fn claim_of(&self, number: u32) -> Option<Claim> {
+        eqmesh_orchestrator::Network::claim_of(self, number)
+    }
+
+    fn superseded(&self) -> Option<Claim> {
+        eqmesh_orchestrator::Network::superseded(self)
+    }
+
+    fn doubles(&self) -> Vec<(u32, Claim, Claim)> {
+        eqmesh_orchestrator::Network::doubles(self)
+    }
+
+    fn live(&mut self, life: Life) {
+        eqmesh_orchestrator::Network::live(self, life);
+    }
+
+    fn learn(&mut self, entries: &[RosterEntry]) -> bool {
+        eqmesh_orchestrator::Network::learn(self, entries)
+    }
+
+    fn greet(&mut self, number: u32, claim: Claim) -> Greeting {
+        eqmesh_orchestrator::Network::greet(self, number, claim)
+    }
+
+    fn claims_since(&self, revision: u64, limit: u32) -> (Vec<RosterEntry>, u64) {
+        eqmesh_orchestrator::Network::claims_since(self, revision, limit)
+    }
+
+    fn roster_digest(&self) -> [u8; 16] {
+        eqmesh_orchestrator::Network::roster_digest(self)
+    }
+
+    fn view(&self) -> [u8; 16] {
+        eqmesh_orchestrator::Network::view(self)
+    }
+
+    fn certifier(&self, number: u32) -> Option<u32> {
+        eqmesh_orchestrator::Network::certifier(self, number)
+    }
+
+    fn neighbours(&self, agent: AgentId) -> Result<Vec<AgentId>, OrchestrationError> {
+        eqmesh_orchestrator::Network::neighbours(self, agent)
+    }
+
+    fn hear(&mut self, number: u32, now: u64) {
+        eqmesh_orchestrator::Network::hear(self, number, now);
+    }
+
+    fn review(&mut self, now: u64) -> Vec<u32> {
+        eqmesh_orchestrator::Network::review(self, now)
+    }
+
+    fn next_absent(&mut self) -> Option<u32> {
+        eqmesh_orchestrator::Network::next_absent(self)
+    }
+
+    fn turn_to(&mut self, subject: [u8; 16]) {
+        eqmesh_orchestrator::Network::turn_to(self, subject);
+    }
+
+    fn vouch(&mut self) {
+        eqmesh_orchestrator::Network::vouch(self);
+    }
+
+    fn count(&mut self, subject: [u8; 16], vouchers: &NumberSet) {
+        eqmesh_orchestrator::Network::count(self, subject, vouchers);
+    }
+
+    fn statement(&self) -> ([u8; 16], NumberSet) {
+        eqmesh_orchestrator::Network::statement(self)
+    }
+
+    fn agreed(&self) -> bool {
+        eqmesh_orchestrator::Network::agreed(self)
     }
 }
 

@@ -1,44 +1,51 @@
 //! The agent: its parts, what it is told, and what it keeps.
 //! Texts are taken in here; rounds, messages and questions have files of their own.
 
+mod exchange;
+mod free;
 mod messages;
 mod questions;
 mod round;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use eqmesh_colors::{Inference, Side};
 use eqmesh_egraph::color::Color;
 use eqmesh_orchestrator::{Barrier, OrchestrationError};
-use eqmesh_replica::{AgentId, Budget, Dot, Fault, Size};
+use eqmesh_replica::{AgentId, Budget, Dot, Fault, Size, VersionVector};
 use eqmesh_timeline::{Entry, EventKind, Phase, Timestamp};
 use eqmesh_transduction::{Compiled, Statement};
 
-use crate::message::{Ballot, Body, Message};
+use crate::body::{Ballot, Body};
+use crate::message::Message;
 use crate::ports::{Diagnostic, Graph, Log, Network, Parts, Signature};
 
 /// The most bytes of facts that are kept for later: those of submissions that arrive within a round.
 const MAX_KEPT: usize = 256 << 20;
 
+/// The most rulesets that are known by what others say.
+const MAX_RULESETS_KNOWN: usize = 1 << 14;
+
 /// How an agent is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Its number, from 0.
+    /// Its number, from 0, and the incarnation under which it makes facts.
     pub id: AgentId,
-    /// How many agents the network has.
+    /// How many agents the network has or, where it runs free, was founded with.
     pub agents: u32,
     /// Whether the 3-coloring constraint and certification are kept.
     pub coloring: bool,
-    /// Events that the timeline keeps.
+    /// Events that the timeline keeps. With 0, events have no version vectors: the log is for counting only.
     pub timeline_capacity: u32,
 }
 
-/// What to do in one round.
+/// What to do in one round, or in one step of an agent that runs free.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoundTask {
     /// Only rules of this ruleset are run. The default ruleset is the empty name.
     pub ruleset: String,
-    /// For the whole network; each agent takes its part.
+    /// In a round, for the whole network; each agent takes its part.
     pub budget: Budget,
 }
 
@@ -90,6 +97,18 @@ pub struct Node<P: Parts> {
     outside_bytes: usize,
     sent: (u64, u64),
     received: (u64, u64),
+    /// Where the settled facts stand, once somebody has asked.
+    standing: Option<Standing>,
+    /// What the host has been told to store.
+    stored: Arc<VersionVector>,
+    free: Option<Box<free::Free>>,
+}
+
+/// Names of the settled facts.
+#[derive(Clone, Debug)]
+struct Standing {
+    digest: [u8; 32],
+    version: Arc<VersionVector>,
 }
 
 /// What a network says of a message or a call that does not fit.
@@ -155,13 +174,62 @@ impl<P: Parts> Node<P> {
             outside_bytes: 0,
             sent: (0, 0),
             received: (0, 0),
+            standing: None,
+            stored: Arc::default(),
+            free: None,
         }
+    }
+
+    /// Takes in blocks that an earlier run of this agent stored, in any order, before it joins or takes part in a round. Blocks that are broken or
+    /// refused are left out, and counted in the answer.
+    pub fn restore(&mut self, blocks: &[Vec<u8>], now: u64) -> u64 {
+        let mut broken = 0;
+        for block in blocks {
+            broken += u64::from(self.graph.receive(block).is_err());
+        }
+        self.settle(now, Phase::Reconcile);
+        self.unlearned = true;
+        self.stored = self.version();
+        broken + self.graph.refused().len() as u64
+    }
+
+    /// The blocks that were settled here since the last call. The host stores them before it sends any message that was answered in the meantime: what
+    /// a message says is then durable. O(1) if there are none, else O(blocks).
+    pub fn unstored(&mut self) -> Vec<Vec<u8>> {
+        let version = self.version();
+        if Arc::ptr_eq(&version, &self.stored) {
+            return Vec::new();
+        }
+        let blocks = self.graph.delta_since(&self.stored);
+        self.stored = version;
+        blocks
+    }
+
+    fn standing(&mut self) -> &Standing {
+        let graph = &self.graph;
+        self.standing.get_or_insert_with(|| Standing {
+            digest: graph.state_digest(),
+            version: Arc::new(graph.version()),
+        })
+    }
+
+    /// The version vector of the settled facts. O(1) until they change.
+    pub fn version(&mut self) -> Arc<VersionVector> {
+        self.standing().version.clone()
+    }
+
+    /// Covers the settled facts: equal digests = nothing to exchange. O(1) until they change.
+    pub fn state_digest(&mut self) -> [u8; 32] {
+        self.standing().digest
     }
 
     /// Takes in declarations, rules and terms; answers the message that tells the others. All or nothing.
     pub fn submit(&mut self, text: &str, now: u64) -> Result<Vec<Message>, Vec<Diagnostic>> {
         if self.network.round().1.is_some() {
             let fault = Fault::Misplaced("a round is under way: submit again when it is over".to_owned());
+            return Err(vec![Diagnostic::of_fault(fault, text)]);
+        }
+        if let Err(fault) = self.not_superseded() {
             return Err(vec![Diagnostic::of_fault(fault, text)]);
         }
         self.learn();
@@ -186,10 +254,13 @@ impl<P: Parts> Node<P> {
         if block.is_none() && rulesets.is_empty() {
             return Ok(Vec::new());
         }
+        if self.free.is_some() {
+            return Ok(self.gossip(now));
+        }
         let body = Body::State {
             reached: None,
             rulesets,
-            block,
+            blocks: block.into_iter().collect(),
         };
         Ok(vec![self.send(None, &body, now, Phase::Reconcile)])
     }
@@ -247,7 +318,14 @@ impl<P: Parts> Node<P> {
     }
 
     fn settle(&mut self, now: u64, phase: Phase) {
-        for (dot, _) in self.graph.settle().refused {
+        let settled = self.graph.settle();
+        if settled.accepted > 0 {
+            self.standing = None;
+        }
+        if let Some(free) = &mut self.free {
+            free.exchange.note_settled(settled.accepted > 0, settled.waiting > 0);
+        }
+        for (dot, _) in settled.refused {
             self.note(EventKind::Refused, Some(dot.agent), None, Some(dot), 0, now, phase);
         }
     }
@@ -263,13 +341,17 @@ impl<P: Parts> Node<P> {
         now: u64,
         phase: Phase,
     ) -> Timestamp {
+        let version = match self.config.timeline_capacity {
+            0 => VersionVector::default(),
+            _ => (*self.version()).clone(),
+        };
         let entry = Entry {
             kind,
             agent: self.config.id,
             peer,
             message,
             fact,
-            version: self.graph.version(),
+            version,
             bytes,
             round: self.network.round().0,
             phase,
@@ -291,6 +373,8 @@ impl<P: Parts> Node<P> {
     pub fn pop(&mut self) -> Result<(), Fault> {
         self.between_rounds()?;
         self.graph.pop()?;
+        self.standing = None;
+        self.stored = Arc::default();
         self.signature.pop();
         self.rulesets = self.scopes.pop().unwrap_or_default();
         self.unlearned = true;
@@ -298,6 +382,10 @@ impl<P: Parts> Node<P> {
     }
 
     fn between_rounds(&self) -> Result<(), Fault> {
+        if self.free.is_some() {
+            let text = "a network that runs free has no scopes: its facts only grow";
+            return Err(Fault::Misplaced(text.to_owned()));
+        }
         match self.network.round().1 {
             None => Ok(()),
             Some(_) => Err(Fault::Misplaced("a round is under way".to_owned())),

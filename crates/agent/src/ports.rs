@@ -5,8 +5,11 @@ use eqmesh_egraph::color::{Color, Colors};
 use eqmesh_egraph::extract::{CostModel, Extracted};
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
-use eqmesh_orchestrator::{Barrier, Member, MessageKind, OrchestrationError, Verdict, Vote};
-use eqmesh_replica::{AgentId, Dot, ExplanationStep, Fault, Settled, Share, Size, StepReport, VersionVector};
+use eqmesh_orchestrator::{
+    Barrier, Claim, Entrance, Greeting, Life, Member, MessageKind, NumberSet, OrchestrationError, RosterEntry, Verdict,
+    Vote,
+};
+use eqmesh_replica::{AgentId, Budget, Dot, ExplanationStep, Fault, Settled, Share, Size, StepReport, VersionVector};
 use eqmesh_streams::{RuleInfo, Task};
 use eqmesh_timeline::{Entry, Event, Metrics, Timestamp};
 use eqmesh_transduction::Statement;
@@ -75,6 +78,9 @@ pub trait Graph {
     fn rules(&self) -> Vec<RuleInfo>;
     fn insert(&mut self, term: &str, label: Option<&str>, color: Color) -> Result<(), Fault>;
     fn unite(&mut self, left: &str, right: &str) -> Result<(), Fault>;
+    fn derive(&mut self, rules: &[Dot], share: Share, budget: Budget) -> Result<StepReport, Fault>;
+    fn certify(&mut self, agents: &[AgentId]) -> bool;
+    fn uncertified(&self) -> Vec<AgentId>;
     fn discard(&mut self);
     fn seal(&mut self) -> Option<Vec<u8>>;
     fn receive(&mut self, block: &[u8]) -> Result<(), Fault>;
@@ -142,6 +148,27 @@ pub trait Network {
         receiver: Option<AgentId>,
     ) -> Result<String, OrchestrationError>;
     fn parse_topic(&self, topic: &str) -> Result<(MessageKind, Option<AgentId>), OrchestrationError>;
+    fn enter(&mut self, entrance: Entrance) -> Result<(), OrchestrationError>;
+    fn claim(&self) -> Option<Claim>;
+    fn claim_of(&self, number: u32) -> Option<Claim>;
+    fn superseded(&self) -> Option<Claim>;
+    fn doubles(&self) -> Vec<(u32, Claim, Claim)>;
+    fn live(&mut self, life: Life);
+    fn learn(&mut self, entries: &[RosterEntry]) -> bool;
+    fn greet(&mut self, number: u32, claim: Claim) -> Greeting;
+    fn claims_since(&self, revision: u64, limit: u32) -> (Vec<RosterEntry>, u64);
+    fn roster_digest(&self) -> [u8; 16];
+    fn view(&self) -> [u8; 16];
+    fn certifier(&self, number: u32) -> Option<u32>;
+    fn neighbours(&self, agent: AgentId) -> Result<Vec<AgentId>, OrchestrationError>;
+    fn hear(&mut self, number: u32, now: u64);
+    fn review(&mut self, now: u64) -> Vec<u32>;
+    fn next_absent(&mut self) -> Option<u32>;
+    fn turn_to(&mut self, subject: [u8; 16]);
+    fn vouch(&mut self);
+    fn count(&mut self, subject: [u8; 16], vouchers: &NumberSet);
+    fn statement(&self) -> ([u8; 16], NumberSet);
+    fn agreed(&self) -> bool;
 }
 
 /// Everything that an agent is put together with: makes the resources, and has the functions of the interfaces without one.

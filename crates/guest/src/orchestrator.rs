@@ -1,7 +1,7 @@
 //! Translation between the WIT vocabulary and the types of `eqmesh-orchestrator`.
 
-use eqmesh_orchestrator::{MessageKind, Verdict, Vote};
-use eqmesh_replica::Fault;
+use eqmesh_orchestrator::{Claim, Entrance, Life, Member, MemberState, MessageKind, Topology, Verdict, Vote};
+use eqmesh_replica::{AgentId, Fault};
 
 use crate::types;
 
@@ -85,6 +85,132 @@ impl From<Verdict> for types::Verdict {
             matches: verdict.matches,
             applied: verdict.applied,
             blocked: verdict.blocked,
+        }
+    }
+}
+
+impl From<types::MemberState> for MemberState {
+    fn from(state: types::MemberState) -> MemberState {
+        match state {
+            types::MemberState::Joining => MemberState::Joining,
+            types::MemberState::Active => MemberState::Active,
+            types::MemberState::Suspected => MemberState::Suspected,
+            types::MemberState::Left => MemberState::Left,
+        }
+    }
+}
+
+impl From<MemberState> for types::MemberState {
+    fn from(state: MemberState) -> types::MemberState {
+        match state {
+            MemberState::Joining => types::MemberState::Joining,
+            MemberState::Active => types::MemberState::Active,
+            MemberState::Suspected => types::MemberState::Suspected,
+            MemberState::Left => types::MemberState::Left,
+        }
+    }
+}
+
+impl From<types::Member> for Member {
+    fn from(member: types::Member) -> Member {
+        Member {
+            id: AgentId(member.id),
+            color: member.color.into(),
+            state: member.state.into(),
+        }
+    }
+}
+
+impl From<Member> for types::Member {
+    fn from(member: Member) -> types::Member {
+        types::Member {
+            id: member.id.0,
+            color: member.color.into(),
+            state: member.state.into(),
+        }
+    }
+}
+
+impl From<types::Topology> for Topology {
+    fn from(topology: types::Topology) -> Topology {
+        match topology {
+            types::Topology::Mesh => Topology::Mesh,
+            types::Topology::Sierpinski => Topology::Sierpinski,
+            types::Topology::Expander => Topology::Expander,
+        }
+    }
+}
+
+impl From<Topology> for types::Topology {
+    fn from(topology: Topology) -> types::Topology {
+        match topology {
+            Topology::Mesh => types::Topology::Mesh,
+            Topology::Sierpinski => types::Topology::Sierpinski,
+            Topology::Expander => types::Topology::Expander,
+        }
+    }
+}
+
+impl From<types::Life> for Life {
+    fn from(life: types::Life) -> Life {
+        match life {
+            types::Life::Joining => Life::Joining,
+            types::Life::Active => Life::Active,
+            types::Life::Left => Life::Left,
+        }
+    }
+}
+
+impl From<Life> for types::Life {
+    fn from(life: Life) -> types::Life {
+        match life {
+            Life::Joining => types::Life::Joining,
+            Life::Active => types::Life::Active,
+            Life::Left => types::Life::Left,
+        }
+    }
+}
+
+impl From<types::Claim> for Claim {
+    fn from(claim: types::Claim) -> Claim {
+        Claim {
+            incarnation: claim.incarnation,
+            session: claim.session,
+            term: claim.term,
+            life: claim.life.into(),
+        }
+    }
+}
+
+impl From<Claim> for types::Claim {
+    fn from(claim: Claim) -> types::Claim {
+        types::Claim {
+            incarnation: claim.incarnation,
+            session: claim.session,
+            term: claim.term,
+            life: claim.life.into(),
+        }
+    }
+}
+
+impl From<types::Entrance> for Entrance {
+    fn from(entrance: types::Entrance) -> Entrance {
+        Entrance {
+            session: entrance.session,
+            joining: entrance.joining,
+            interval: entrance.interval,
+            topology: entrance.topology.into(),
+        }
+    }
+}
+
+impl From<Entrance> for types::Entrance {
+    fn from(entrance: Entrance) -> types::Entrance {
+        types::Entrance {
+            session: entrance.session,
+            joining: entrance.joining,
+            interval: entrance.interval,
+            topology: entrance.topology.into(),
         }
     }
 }

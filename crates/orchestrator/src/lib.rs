@@ -1,6 +1,7 @@
 //! Who takes part in a network of agents, who does which share, and when a round is over.
 //!
-//! Pure state: messages in, decisions out. Every agent runs one [`Network`], and all decide alike whatever the order of the messages.
+//! Pure state: messages in, decisions out. Every agent runs one [`Network`], and all decide alike whatever the order of the messages. A network runs in
+//! rounds, as below, with the members that it was founded with; or [free](Network::enter), and then members come and go.
 //!
 //! ```
 //! use eqmesh_orchestrator::{Barrier, Network, Topology, Vote};
@@ -27,15 +28,23 @@
 //! ```
 
 mod error;
+mod free;
 mod member;
 mod network;
+mod number_set;
+mod roster;
 mod round;
+mod suspicion;
 mod topic;
 mod topology;
 
 pub use error::OrchestrationError;
+pub use free::{Entrance, Greeting};
 pub use member::{Member, MemberState};
 pub use network::Network;
+pub use number_set::{MAX_NUMBER_SET, NumberSet};
+pub use roster::{Claim, Life, Roster, RosterEntry};
 pub use round::{Barrier, Verdict, Vote};
+pub use suspicion::{LOST, SUSPECTED};
 pub use topic::MessageKind;
 pub use topology::Topology;

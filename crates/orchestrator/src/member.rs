@@ -28,10 +28,10 @@ pub struct Member {
 }
 
 /// The least number of agents with which each has one color only.
-const TRIO: u32 = 3;
+pub(crate) const TRIO: u32 = 3;
 
 /// The place of GREEN in the order of colors by number: the last of each three agents is GREEN.
-const GREEN: u32 = 2;
+pub(crate) const GREEN: u32 = 2;
 
 /// Red, blue, green by number modulo 3.
 pub(crate) fn color(agent: AgentId) -> Color {

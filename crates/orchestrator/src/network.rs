@@ -3,8 +3,12 @@
 use eqmesh_egraph::color::Color;
 use eqmesh_replica::{AgentId, Share};
 
+use crate::free::Free;
 use crate::round::Heard;
-use crate::{Barrier, Member, MemberState, MessageKind, OrchestrationError, Topology, Verdict, Vote, member, topic};
+use crate::{
+    Barrier, Claim, Entrance, Greeting, Life, Member, MemberState, MessageKind, NumberSet, OrchestrationError,
+    RosterEntry, Topology, Verdict, Vote, member, topic,
+};
 
 /// A network of agents, seen by one of them.
 ///
@@ -25,6 +29,8 @@ pub struct Network {
     /// What was heard for the round after `round`.
     early: Heard,
     verdict: Option<Verdict>,
+    /// Since the network runs free.
+    free: Option<Box<Free>>,
 }
 
 impl Network {
@@ -41,6 +47,7 @@ impl Network {
             heard: Heard::default(),
             early: Heard::default(),
             verdict: None,
+            free: None,
         }
     }
 
@@ -49,8 +56,11 @@ impl Network {
         self.me
     }
 
-    /// All members, ascending.
+    /// All members, ascending; where the network runs free, also those who have left.
     pub fn members(&self) -> Vec<Member> {
+        if let Some(free) = &self.free {
+            return free.members();
+        }
         let member = |id| Member {
             id,
             color: member::color(id),
@@ -67,34 +77,77 @@ impl Network {
         }
     }
 
+    /// Whom messages and topics may name: where the network runs free, whoever could join, in any incarnation.
+    fn addressable(&self, agent: AgentId) -> Result<AgentId, OrchestrationError> {
+        match &self.free {
+            Some(_) => AgentId::new(agent.number(), 0).ok_or(OrchestrationError::Stranger(agent)),
+            None => self.known(agent),
+        }
+    }
+
     /// The share of an agent for each color. With three agents or more, its own color only, split over the members of that color; with
     /// fewer, all three colors, split over all.
+    ///
+    /// Where the network runs free, only active members count, and others have no share. The share of a color that no active member has is taken by all
+    /// active members: a match is found by its rule's color and share alone, so whoever takes it makes the same fact.
     pub fn shares(&self, agent: AgentId) -> Result<Vec<(Color, Share)>, OrchestrationError> {
+        if let Some(free) = &self.free {
+            return Ok(free.shares(agent.number()));
+        }
         Ok(member::shares(self.known(agent)?, self.agents))
     }
 
     /// The agents whose facts this agent certifies, ascending. Every agent is certified by exactly one; the numbers that two certify differ by
     /// one at most. With three agents or more, those who certify are the GREEN ones, each itself among others; with fewer,
     /// each certifies itself. The answer does not depend on whether certificates are awaited.
+    ///
+    /// Where the network runs free, those of all numbers ever held: see [`certifier`](Network::certifier).
     pub fn certifies(&self, agent: AgentId) -> Result<Vec<AgentId>, OrchestrationError> {
+        if let Some(free) = &self.free {
+            let numbers = free.roster().numbers().map(|(number, _)| number);
+            let own = numbers.filter(|&number| free.certifier(number) == Some(agent.number()));
+            return Ok(own.map(AgentId).collect());
+        }
         Ok(member::certifies(self.known(agent)?, self.agents))
     }
 
-    /// The neighbours of an agent, ascending.
+    /// The neighbours of an agent, ascending. Where the network runs free, by number, among those who are active or joining.
     pub fn neighbours(&self, agent: AgentId) -> Result<Vec<AgentId>, OrchestrationError> {
+        if let Some(free) = &self.free {
+            let neighbours = match agent.number() {
+                own if own == self.me.number() => free.neighbours().to_vec(),
+                other => free.neighbours_of(other),
+            };
+            return Ok(neighbours.into_iter().map(AgentId).collect());
+        }
         Ok(self.topology.neighbours(self.known(agent)?, self.agents))
     }
 
     /// The greatest distance between two agents.
     pub fn diameter(&self) -> u32 {
+        if let Some(free) = &self.free {
+            return free.diameter();
+        }
         self.topology.diameter(self.agents)
+    }
+
+    fn between_rounds(&self) -> Result<(), OrchestrationError> {
+        match self.awaited {
+            Some(_) => {
+                let text = format!("round {} is still under way", self.round);
+                Err(OrchestrationError::Misplaced(text))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Begins the next round and answers its number, from 1. Fails with [`Misplaced`](OrchestrationError::Misplaced) while one is under way.
     pub fn begin_round(&mut self) -> Result<u32, OrchestrationError> {
-        if self.awaited.is_some() {
-            let text = format!("round {} is still under way", self.round);
-            return Err(OrchestrationError::Misplaced(text));
+        self.between_rounds()?;
+        if self.free.is_some() {
+            return Err(OrchestrationError::Misplaced(
+                "a network that runs free has no rounds".to_owned(),
+            ));
         }
         let Some(round) = self.round.checked_add(1) else {
             return Err(OrchestrationError::Misplaced(
@@ -219,8 +272,8 @@ impl Network {
         sender: AgentId,
         receiver: Option<AgentId>,
     ) -> Result<String, OrchestrationError> {
-        let receiver = receiver.map(|receiver| self.known(receiver)).transpose();
-        topic::topic(kind, self.known(sender)?, receiver?)
+        let receiver = receiver.map(|receiver| self.addressable(receiver)).transpose();
+        topic::topic(kind, self.addressable(sender)?, receiver?)
     }
 
     /// What a topic says: the kind, and the agent that it names (none for `broadcast.heartbeat`).
@@ -228,8 +281,151 @@ impl Network {
     /// Fails with [`Stranger`](OrchestrationError::Stranger) if it names somebody who is no member.
     pub fn parse_topic(&self, topic: &str) -> Result<(MessageKind, Option<AgentId>), OrchestrationError> {
         let (kind, named) = topic::parse(topic).ok_or_else(|| OrchestrationError::Topic(topic.to_owned()))?;
-        let named = named.map(|agent| self.known(agent)).transpose()?;
+        let named = named.map(|agent| self.addressable(agent)).transpose()?;
         Ok((kind, named))
+    }
+}
+
+/// Running free. Before [`enter`](Network::enter) these answer as for a network without members, and change nothing.
+impl Network {
+    /// Lets the network run free from now on, with this agent as the run of its number that `entrance` says. All founders count as active until
+    /// something else is heard. Fails with [`Misplaced`](OrchestrationError::Misplaced) within a round and when called again.
+    pub fn enter(&mut self, entrance: Entrance) -> Result<(), OrchestrationError> {
+        self.between_rounds()?;
+        if self.free.is_some() {
+            return Err(OrchestrationError::Misplaced(
+                "this agent has entered the network already".to_owned(),
+            ));
+        }
+        if self.me.number() > AgentId::MAX_NUMBER {
+            return Err(OrchestrationError::Stranger(self.me));
+        }
+        self.free = Some(Box::new(Free::new(self.me, self.agents, entrance)));
+        Ok(())
+    }
+
+    /// What this agent claims. None unless the network runs free.
+    pub fn claim(&self) -> Option<Claim> {
+        self.free.as_ref().map(|free| free.own())
+    }
+
+    /// What the roster says of a number. None for one that nobody ever held.
+    pub fn claim_of(&self, number: u32) -> Option<Claim> {
+        self.free.as_ref().and_then(|free| free.roster().get(number))
+    }
+
+    /// The claim of another run of this agent's number that was started later, if there is one: then this one must stop.
+    pub fn superseded(&self) -> Option<Claim> {
+        self.free.as_ref().and_then(|free| free.superseded())
+    }
+
+    /// Numbers of which a run was heard that another one has superseded, with both claims, the current one last: they were started twice, unless the
+    /// message was late. At most 64.
+    pub fn doubles(&self) -> Vec<(u32, Claim, Claim)> {
+        self.free.as_ref().map_or_else(Vec::new, |free| free.doubles())
+    }
+
+    /// This agent goes on to another stage of its life. There is no way back.
+    pub fn live(&mut self, life: Life) {
+        if let Some(free) = &mut self.free {
+            free.live(life);
+        }
+    }
+
+    /// Joins claims that were heard; answers whether any was news. A claim that this agent was lost is answered with a greater one. O(members) if there is
+    /// news.
+    pub fn learn(&mut self, entries: &[RosterEntry]) -> bool {
+        self.free.as_mut().is_some_and(|free| free.learn(entries))
+    }
+
+    /// Joins the claim that came with a message of this number, and says what it amounts to.
+    pub fn greet(&mut self, number: u32, claim: Claim) -> Greeting {
+        self.free
+            .as_mut()
+            .map_or(Greeting::Current, |free| free.greet(number, claim))
+    }
+
+    /// At most `limit` claims that came after a revision of the roster (0: all), and the revision up to which these are all.
+    pub fn claims_since(&self, revision: u64, limit: u32) -> (Vec<RosterEntry>, u64) {
+        self.free.as_ref().map_or_else(
+            || (Vec::new(), revision),
+            |free| free.roster().since(revision, limit as usize),
+        )
+    }
+
+    /// Covers the roster: equal digests = nothing to tell. O(1).
+    pub fn roster_digest(&self) -> [u8; 16] {
+        self.free.as_ref().map_or([0; 16], |free| free.roster_name())
+    }
+
+    /// Covers the set of active members: agents with equal views divide the work alike. O(1).
+    pub fn view(&self) -> [u8; 16] {
+        self.free.as_ref().map_or([0; 16], |free| free.view())
+    }
+
+    /// The active member that certifies what any incarnation of this number has made. None if nobody is active.
+    pub fn certifier(&self, number: u32) -> Option<u32> {
+        self.free.as_ref().and_then(|free| free.certifier(number))
+    }
+
+    /// This number was heard. Counts for neighbours only. O(log n).
+    pub fn hear(&mut self, number: u32, now: u64) {
+        if let Some(free) = &mut self.free {
+            free.hear(number, now);
+        }
+    }
+
+    /// How likely it is that a neighbour is lost: see [`SUSPECTED`](crate::SUSPECTED) and [`LOST`](crate::LOST). 0 for others.
+    pub fn suspicion(&self, number: u32, now: u64) -> f64 {
+        self.free.as_ref().map_or(0.0, |free| free.phi(number, now))
+    }
+
+    /// Looks at when the neighbours were heard, and says of those that seem lost that they have left. Answers these. To be called at every interval.
+    pub fn review(&mut self, now: u64) -> Vec<u32> {
+        self.free.as_mut().map_or_else(Vec::new, |free| free.review(now))
+    }
+
+    /// One of the numbers that have left, each in turn: to be told how things are, in case it is there after all.
+    pub fn next_absent(&mut self) -> Option<u32> {
+        self.free.as_mut().and_then(|free| free.next_absent())
+    }
+
+    /// What the members' statements are about from now on, such as a digest of the state and of the [`view`](Network::view). Who has made a statement about
+    /// something else is forgotten.
+    pub fn turn_to(&mut self, subject: [u8; 16]) {
+        if let Some(free) = &mut self.free {
+            free.turn_to(subject);
+        }
+    }
+
+    /// This agent makes the statement.
+    pub fn vouch(&mut self) {
+        if let Some(free) = &mut self.free {
+            free.vouch();
+        }
+    }
+
+    /// Others have made a statement about this subject. Ignored if it is not the one turned to.
+    pub fn count(&mut self, subject: [u8; 16], vouchers: &NumberSet) {
+        if let Some(free) = &mut self.free {
+            free.count(subject, vouchers);
+        }
+    }
+
+    /// The subject turned to, and who is known to have made the statement.
+    pub fn statement(&self) -> ([u8; 16], NumberSet) {
+        self.free.as_ref().map_or_else(
+            || ([0; 16], NumberSet::default()),
+            |free| {
+                let (subject, vouchers) = free.statement();
+                (subject, vouchers.clone())
+            },
+        )
+    }
+
+    /// Whether every active member is known to have made the statement.
+    pub fn agreed(&self) -> bool {
+        self.free.as_ref().is_some_and(|free| free.agreed())
     }
 }
 

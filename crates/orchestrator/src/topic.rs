@@ -36,6 +36,14 @@ impl MessageKind {
         }
     }
 
+    /// The topic of a message of this kind: see [`Network::topic`](crate::Network::topic). Incarnations do not matter.
+    ///
+    /// Fails with [`Topic`](OrchestrationError::Topic) for a `sync` to everybody and [`Stranger`](OrchestrationError::Stranger) for a number that no agent has.
+    pub fn topic(self, sender: AgentId, receiver: Option<AgentId>) -> Result<String, OrchestrationError> {
+        let plain = |agent: AgentId| AgentId::new(agent.number(), 0).ok_or(OrchestrationError::Stranger(agent));
+        topic(self, plain(sender)?, receiver.map(plain).transpose()?)
+    }
+
     /// The kind of this name.
     pub fn from_name(name: &str) -> Option<MessageKind> {
         MessageKind::ALL.into_iter().find(|kind| kind.name() == name)

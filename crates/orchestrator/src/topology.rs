@@ -1,6 +1,6 @@
 //! The graph along which agents talk.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use eqmesh_replica::AgentId;
 
@@ -15,6 +15,97 @@ pub enum Topology {
     /// connected for every number of agents. Of more than nine, each next nine stand on a lattice of their own (the last of which may be
     /// incomplete), and agents at the same place of different lattices are linked as a mesh.
     Sierpinski,
+    /// A random graph of degree 8 or little less, for many agents: the union of four cycles through all of them, each in a random order. With all but no exception
+    /// such a graph is an expander with a diameter of about log₇ n (Friedman, "A proof of Alon's second eigenvalue conjecture", 2008).
+    ///
+    /// The order of a cycle is that of a hash of the numbers, so everybody computes the same graph from the same members, and who comes or goes changes
+    /// nobody's neighbours but its own.
+    Expander,
+}
+
+/// The cycles of an expander.
+const CYCLES: u64 = 4;
+
+/// Where a number stands on a cycle. SplitMix64's output function (Steele, Lea and Flood, OOPSLA 2014): a bijection, so no two stand at one place.
+fn place_on(cycle: u64, number: u32) -> u64 {
+    let mut z = (cycle << 32 | u64::from(number)).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The neighbours of a number in the expander over these members, ascending. O(members).
+pub(crate) fn expander_neighbours(own: u32, members: impl Iterator<Item = u32> + Clone) -> Vec<u32> {
+    let mut neighbours = BTreeSet::new();
+    for cycle in 0..CYCLES {
+        let here = place_on(cycle, own);
+        // How far each is ahead, round the circle: the least is next, the greatest is the one before.
+        let ahead = |number: u32| (place_on(cycle, number).wrapping_sub(here), number);
+        let others = members.clone().filter(|&number| number != own).map(ahead);
+        let (mut next, mut before) = (None, None);
+        for other in others {
+            next = Some(next.map_or(other, |known: (u64, u32)| known.min(other)));
+            before = Some(before.map_or(other, |known: (u64, u32)| known.max(other)));
+        }
+        neighbours.extend(next.into_iter().chain(before).map(|(_, number)| number));
+    }
+    neighbours.into_iter().collect()
+}
+
+/// For each member, by its place in the list, the places of its neighbours in the expander. O(n log n).
+fn expander_links(members: &[u32]) -> Vec<Vec<u32>> {
+    let mut links = vec![BTreeSet::new(); members.len()];
+    for cycle in 0..CYCLES {
+        let mut order: Vec<u32> = (0..members.len() as u32).collect();
+        order.sort_unstable_by_key(|&at| place_on(cycle, members[at as usize]));
+        for (here, &own) in order.iter().enumerate() {
+            let next = order[(here + 1) % order.len()];
+            if next != own {
+                links[own as usize].insert(next);
+                links[next as usize].insert(own);
+            }
+        }
+    }
+    links.into_iter().map(|own| own.into_iter().collect()).collect()
+}
+
+/// From how many members on an expander's diameter is estimated.
+const EXACT: usize = 1 << 14;
+
+/// The diameter of the expander over these members, by breadth-first searches from 64 of them at once (Then et al., "The More the Merrier", VLDB 2014):
+/// O(n² degree × diameter / 64), a fraction of a second for 10,000. Of more than 16,384, only 4,096 are searched from: a lower bound, and as
+/// distances vary by one or two in such a graph, hardly ever less than the truth.
+pub(crate) fn expander_diameter(members: &[u32]) -> u32 {
+    let links = expander_links(members);
+    let sources = if members.len() > EXACT {
+        EXACT / 4
+    } else {
+        members.len()
+    };
+    let mut diameter = 0;
+    for first in (0..sources).step_by(64) {
+        // For each member the searches, one a bit, that have reached it.
+        let mut reached = vec![0u64; members.len()];
+        for (bit, own) in reached[first..].iter_mut().take(64).enumerate() {
+            *own = 1 << bit;
+        }
+        let mut steps = 0;
+        loop {
+            let mut further = reached.clone();
+            for (own, neighbours) in further.iter_mut().zip(&links) {
+                *own = neighbours
+                    .iter()
+                    .fold(*own, |all, &other| all | reached[other as usize]);
+            }
+            if further == reached {
+                break;
+            }
+            reached = further;
+            steps += 1;
+        }
+        diameter = diameter.max(steps);
+    }
+    diameter
 }
 
 /// The places of a lattice, and the neighbours of each, ascending.
@@ -33,7 +124,7 @@ const LATTICE: [&[u32]; 9] = [
 const PLACES: u32 = LATTICE.len() as u32;
 
 impl Topology {
-    /// The neighbours of an agent in a network of so many, ascending. O(agents) for a mesh, O(agents / 9) for lattices.
+    /// The neighbours of an agent in a network of so many, ascending. O(agents) for a mesh and an expander, O(agents / 9) for lattices.
     pub(crate) fn neighbours(self, agent: AgentId, agents: u32) -> Vec<AgentId> {
         let own = agent.0;
         match self {
@@ -50,10 +141,11 @@ impl Topology {
                 neighbours.sort_unstable();
                 neighbours
             }
+            Topology::Expander => expander_neighbours(own, 0..agents).into_iter().map(AgentId).collect(),
         }
     }
 
-    /// The greatest distance between two agents. O(1).
+    /// The greatest distance between two agents. O(1), but for an expander.
     pub(crate) fn diameter(self, agents: u32) -> u32 {
         match self {
             Topology::Mesh => u32::from(agents > 1),
@@ -61,6 +153,10 @@ impl Topology {
             // one have every distance that occurs.
             Topology::Sierpinski if agents > 3 * PLACES => self.search(2 * PLACES + agents % PLACES),
             Topology::Sierpinski => self.search(agents),
+            Topology::Expander => {
+                let members: Vec<u32> = (0..agents.min(AgentId::MAX_NUMBER + 1)).collect();
+                expander_diameter(&members)
+            }
         }
     }
 
@@ -87,7 +183,7 @@ impl Topology {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -133,7 +229,7 @@ mod tests {
 
     #[test]
     fn links_go_both_ways_and_connect_everybody() {
-        for topology in [Topology::Mesh, Topology::Sierpinski] {
+        for topology in [Topology::Mesh, Topology::Sierpinski, Topology::Expander] {
             for agents in 1..60 {
                 let mut reached = BTreeSet::from([0]);
                 let mut pending = vec![0];
@@ -155,12 +251,53 @@ mod tests {
     #[test]
     fn three_lattices_have_the_diameter_of_many() {
         for agents in 1..70 {
-            for topology in [Topology::Mesh, Topology::Sierpinski] {
+            for topology in [Topology::Mesh, Topology::Sierpinski, Topology::Expander] {
                 assert_eq!(
                     topology.diameter(agents),
                     topology.search(agents),
                     "{topology:?}, {agents} agents"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn an_expander_is_sparse_and_shallow() {
+        for agents in [100, 1_000] {
+            let degrees: Vec<usize> = (0..agents)
+                .map(|own| expander_neighbours(own, 0..agents).len())
+                .collect();
+            assert!(degrees.iter().all(|degree| (4..=8).contains(degree)));
+            let whole: usize = degrees.iter().sum();
+            assert!(
+                whole >= agents as usize * 7,
+                "{whole} ends of links for {agents} agents"
+            );
+        }
+        assert!(Topology::Expander.diameter(1_000) <= 5);
+    }
+
+    proptest! {
+        #[test]
+        fn who_goes_changes_its_neighbours_neighbours_only(members in prop::collection::btree_set(0u32..200, 3..40), chosen in any::<prop::sample::Index>()) {
+            let members: Vec<u32> = members.into_iter().collect();
+            let gone = *chosen.get(&members);
+            let near = expander_neighbours(gone, members.iter().copied());
+            let rest = members.iter().copied().filter(|&own| own != gone);
+            for own in rest.clone() {
+                let before = expander_neighbours(own, members.iter().copied());
+                if !near.contains(&own) {
+                    prop_assert_eq!(expander_neighbours(own, rest.clone()), before);
+                }
+            }
+        }
+
+        #[test]
+        fn both_ways_to_compute_an_expander_agree(members in prop::collection::btree_set(0u32..500, 1..40)) {
+            let members: Vec<u32> = members.into_iter().collect();
+            for (at, links) in expander_links(&members).into_iter().enumerate() {
+                let links: Vec<u32> = links.into_iter().map(|other| members[other as usize]).collect();
+                prop_assert_eq!(links, expander_neighbours(members[at], members.iter().copied()));
             }
         }
     }

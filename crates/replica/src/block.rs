@@ -295,6 +295,27 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Which facts a block holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Who made them.
+    pub origin: AgentId,
+    /// The sequence of the first,
+    pub first: u64,
+    /// and of the last.
+    pub last: u64,
+}
+
+/// Which facts a block says that it holds; only its form is checked. O(its bytes).
+pub fn span(bytes: &[u8]) -> Result<Span, Fault> {
+    let block = Block::decode(bytes)?;
+    Ok(Span {
+        origin: block.origin,
+        first: block.first,
+        last: block.first + block.facts().saturating_sub(1),
+    })
+}
+
 impl Body {
     /// The term as text, its references by the labels that stand for them. None if one has no label, or the text would be too long.
     pub(crate) fn text(&self, operators: &[Operator], labels: &BTreeMap<Name, String>) -> Option<String> {

@@ -12,7 +12,7 @@ mod replica;
 mod snapshot;
 mod version;
 
-pub use block::MAX_BLOCK;
+pub use block::{MAX_BLOCK, Span, span};
 pub use explain::ExplanationStep;
 pub use fault::Fault;
 pub use pack::{pack, unpack};

@@ -1,17 +1,42 @@
 //! Messages: taking them in, whatever their order, and sending them.
 
 use eqmesh_orchestrator::{Barrier, OrchestrationError};
-use eqmesh_replica::{AgentId, Fault};
+use eqmesh_replica::{AgentId, Fault, VersionVector};
 use eqmesh_timeline::{Entry, EventKind, Phase};
 
 use super::{MAX_KEPT, Node, misfit};
-use crate::message::{Ballot, Body, Message};
+use crate::body::{Ballot, Body, More};
+use crate::message::Message;
 use crate::ports::{Graph, Log, Network, Parts};
+
+/// So many bytes of blocks go into one message; a block that is longer travels alone.
+const PARCEL: usize = 512 << 10;
+
+/// Divides blocks into what goes into one message each, in their order.
+pub(super) fn parcels(blocks: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
+    let mut parcels: Vec<Vec<Vec<u8>>> = Vec::new();
+    let mut bytes = 0;
+    for block in blocks {
+        bytes += block.len();
+        match parcels.last_mut() {
+            Some(parcel) if bytes <= PARCEL => parcel.push(block),
+            _ => {
+                bytes = block.len();
+                parcels.push(vec![block]);
+            }
+        }
+    }
+    parcels
+}
 
 impl<P: Parts> Node<P> {
     /// Takes in a message, in any order, any number of times; answers what there is to say to it.
     pub fn receive(&mut self, message: &Message, now: u64) -> Result<Vec<Message>, Fault> {
+        self.not_superseded()?;
         let body = self.open(message)?;
+        if self.free.is_some() {
+            return self.hear(message, body, now);
+        }
         let from = message.sender;
         if from == self.config.id {
             return Ok(Vec::new());
@@ -21,10 +46,9 @@ impl<P: Parts> Node<P> {
             Body::State {
                 reached,
                 rulesets,
-                block,
+                blocks,
             } => {
-                let block = block.filter(|block| !block.is_empty());
-                let fresh = self.take_facts(from, reached.map(|(round, stage)| (round, stage.into())), block, now)?;
+                let fresh = self.take_facts(from, reached.map(|(round, stage)| (round, stage.into())), blocks, now)?;
                 self.note_received(message, now);
                 if !rulesets.is_empty() {
                     self.rulesets.extend(rulesets);
@@ -49,16 +73,15 @@ impl<P: Parts> Node<P> {
                 );
                 let rulesets: Vec<String> = self.rulesets.iter().cloned().collect();
                 let mut rulesets = Some(rulesets).filter(|rulesets| !rulesets.is_empty());
-                let mut blocks: Vec<Option<Vec<u8>>> =
-                    self.graph.delta_since(&message.version).into_iter().map(Some).collect();
-                if blocks.is_empty() && rulesets.is_some() {
-                    blocks.push(None);
+                let mut parts = parcels(self.graph.delta_since(&message.version));
+                if parts.is_empty() && rulesets.is_some() {
+                    parts.push(Vec::new());
                 }
-                for block in blocks {
+                for blocks in parts {
                     let body = Body::State {
                         reached: None,
                         rulesets: rulesets.take().unwrap_or_default(),
-                        block,
+                        blocks,
                     };
                     messages.push(self.send(Some(from), &body, now, Phase::Reconcile));
                 }
@@ -72,9 +95,13 @@ impl<P: Parts> Node<P> {
                     Phase::Reconcile,
                 );
             }
-            Body::Heartbeat { digest, ballot } => {
-                if let Some((round, ballot)) = ballot {
-                    self.count_ballot(from, round, ballot, digest)?;
+            Body::Heartbeat { digest, more } => {
+                match more {
+                    More::Ballot(round, ballot) => self.count_ballot(from, round, ballot, digest)?,
+                    More::Nothing => {}
+                    More::Pulse(_) => {
+                        return Err(Fault::Misplaced("this agent runs in rounds".to_owned()));
+                    }
                 }
                 self.note_received(message, now);
                 self.note(
@@ -86,7 +113,7 @@ impl<P: Parts> Node<P> {
                     now,
                     Phase::Reconcile,
                 );
-                if ballot.is_some() {
+                if matches!(more, More::Ballot(..)) {
                     self.progress(now, &mut messages)?;
                 } else if self.network.round().1.is_none() && !self.graph.version().covers(&message.version) {
                     messages.push(self.send(Some(from), &Body::Sync, now, Phase::Reconcile));
@@ -125,19 +152,17 @@ impl<P: Parts> Node<P> {
                 "the topic of this message is `{expected}`, not `{topic}`"
             )));
         }
-        if let Some(other) = receiver.filter(|receiver| *receiver != self.config.id) {
+        let is_me = |receiver: AgentId| match self.free {
+            Some(_) => receiver.number() == self.config.id.number(),
+            None => receiver == self.config.id,
+        };
+        if let Some(other) = receiver.filter(|receiver| !is_me(*receiver)) {
             return Err(Fault::Misplaced(format!(
                 "the message is for agent {}, and this is agent {}",
                 other.0, self.config.id.0
             )));
         }
-        let body = Body::decode(body)?;
-        if body.kind() != *kind {
-            return Err(Fault::Malformed(
-                "the body belongs to a message of another kind".to_owned(),
-            ));
-        }
-        Ok(body)
+        Body::decode(*kind, body)
     }
 
     /// Takes facts in, or keeps them for their time. Answers whether facts that belong to no round were settled.
@@ -145,35 +170,42 @@ impl<P: Parts> Node<P> {
         &mut self,
         from: AgentId,
         reached: Option<(u32, Barrier)>,
-        block: Option<Vec<u8>>,
+        blocks: Vec<Vec<u8>>,
         now: u64,
     ) -> Result<bool, Fault> {
         let (round, awaited) = self.network.round();
         let Some((its_round, barrier)) = reached else {
-            let Some(block) = block else { return Ok(false) };
+            if blocks.is_empty() {
+                return Ok(false);
+            }
             if awaited.is_some() {
-                if self.outside_bytes + block.len() > MAX_KEPT {
+                let bytes: usize = blocks.iter().map(Vec::len).sum();
+                if self.outside_bytes + bytes > MAX_KEPT {
                     return Err(Fault::Limit(format!(
                         "at most {MAX_KEPT} bytes are kept until the round is over"
                     )));
                 }
-                self.outside_bytes += block.len();
-                self.outside.push(block);
+                self.outside_bytes += bytes;
+                self.outside.extend(blocks);
                 return Ok(false);
             }
-            self.graph.receive(&block)?;
+            for block in &blocks {
+                self.graph.receive(block)?;
+            }
             self.settle(now, Phase::Reconcile);
             self.unlearned = true;
             return Ok(true);
         };
         let current = its_round == round && awaited == Some(barrier);
-        if let Some(block) = block.as_ref().filter(|_| current) {
-            self.graph.receive(block)?;
+        if current {
+            for block in &blocks {
+                self.graph.receive(block)?;
+            }
         }
         match self.network.arrive(from, its_round, barrier) {
             Ok(_) => {
                 if !current {
-                    self.early.entry((its_round, barrier)).or_default().extend(block);
+                    self.early.entry((its_round, barrier)).or_default().extend(blocks);
                 }
                 Ok(false)
             }
@@ -200,7 +232,7 @@ impl<P: Parts> Node<P> {
     pub fn heartbeat(&mut self, now: u64) -> Message {
         let body = Body::Heartbeat {
             digest: self.graph.state_digest(),
-            ballot: None,
+            more: More::Nothing,
         };
         self.send(None, &body, now, Phase::Reconcile)
     }
@@ -209,8 +241,15 @@ impl<P: Parts> Node<P> {
         let id = self.next_message;
         self.next_message += 1;
         let kind = body.kind();
-        let body = body.encode();
+        let (body_ref, body) = (body, body.encode());
         let topic = self.network.topic(kind, self.config.id, receiver);
+        // The digest says the same.
+        let version = match body_ref {
+            Body::Heartbeat {
+                more: More::Pulse(_), ..
+            } => VersionVector::default(),
+            _ => (*self.version()).clone(),
+        };
         let at = self.note(EventKind::Sent, receiver, Some(id), None, body.len() as u64, now, phase);
         self.sent.0 += 1;
         self.sent.1 += body.len() as u64;
@@ -220,13 +259,13 @@ impl<P: Parts> Node<P> {
             sender: self.config.id,
             receiver,
             topic: topic.expect("sender and receiver are members"),
-            version: self.graph.version(),
+            version,
             at,
             body,
         }
     }
 
-    fn note_received(&mut self, message: &Message, now: u64) {
+    pub(super) fn note_received(&mut self, message: &Message, now: u64) {
         let bytes = message.body.len() as u64;
         self.received.0 += 1;
         self.received.1 += bytes;
@@ -236,7 +275,10 @@ impl<P: Parts> Node<P> {
             peer: Some(message.sender),
             message: Some(message.id),
             fact: None,
-            version: message.version.clone(),
+            version: match self.config.timeline_capacity {
+                0 => VersionVector::default(),
+                _ => message.version.clone(),
+            },
             bytes,
             round: self.network.round().0,
             phase: Phase::Reconcile,

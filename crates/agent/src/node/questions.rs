@@ -3,7 +3,7 @@
 use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::extract::{CostModel, Extracted};
 use eqmesh_orchestrator::Verdict;
-use eqmesh_replica::{ExplanationStep, Fault};
+use eqmesh_replica::{ExplanationStep, Fault, VersionVector};
 use eqmesh_timeline::{Event, Metrics};
 
 use super::{Node, Summary};
@@ -31,6 +31,11 @@ impl<P: Parts> Node<P> {
             bytes_received: self.received.1,
             refused: self.graph.refused(),
         }
+    }
+
+    /// The blocks that somebody with this version vector lacks, in causal order.
+    pub fn delta_since(&self, version: &VersionVector) -> Vec<Vec<u8>> {
+        self.graph.delta_since(version)
     }
 
     /// Covers the closed e-graph only.

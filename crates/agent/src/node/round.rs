@@ -17,7 +17,8 @@ use eqmesh_streams::Task;
 use eqmesh_timeline::{EventKind, Phase};
 
 use super::{Config, Node, RoundTask, misfit, part, phase};
-use crate::message::{Ballot, Body, Message, Stage};
+use crate::body::{Ballot, Body, More, Stage};
+use crate::message::Message;
 use crate::ports::{Graph, Network, Parts};
 
 impl<P: Parts> Node<P> {
@@ -73,7 +74,7 @@ impl<P: Parts> Node<P> {
         let body = Body::State {
             reached: Some((round, stage)),
             rulesets: Vec::new(),
-            block: self.graph.seal(),
+            blocks: self.graph.seal().into_iter().collect(),
         };
         let message = self.send(None, &body, now, phase);
         self.network
@@ -108,7 +109,7 @@ impl<P: Parts> Node<P> {
                     let ballot = self.ballot;
                     let body = Body::Heartbeat {
                         digest,
-                        ballot: Some((round, ballot)),
+                        more: More::Ballot(round, ballot),
                     };
                     messages.push(self.send(None, &body, now, Phase::Reconcile));
                     self.network.cast(id, round, ballot.vote(digest)).map_err(misfit)?;

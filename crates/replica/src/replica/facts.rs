@@ -262,6 +262,12 @@ impl Replica {
         Some(self.draft_segment(Segment::Certify(dots.into_iter().collect()), 0))
     }
 
+    /// The makers of settled facts that no certificate covers, certificates aside.
+    pub fn uncertified(&self) -> Vec<AgentId> {
+        let uncertified = self.logs.iter().filter(|(_, log)| log.claims > log.certified);
+        uncertified.map(|(&agent, _)| agent).collect()
+    }
+
     /// Forgets the facts made since the last [`Replica::seal`]. Operators that were declared stay known.
     pub fn discard(&mut self) {
         if let Some(draft) = self.draft.take() {

@@ -1,0 +1,383 @@
+//! What messages say: see `docs/wire-format.md`.
+
+use eqmesh_orchestrator::{Barrier, Claim, Life, MAX_NUMBER_SET, MessageKind, NumberSet, RosterEntry, Vote};
+use eqmesh_replica::Fault;
+
+use crate::message::MAX_MESSAGE;
+use crate::wire::{Reader, malformed, put, put_bytes};
+
+/// The most rulesets that one message names, and the longest name, in bytes.
+pub(crate) const MAX_RULESETS: usize = 1 << 10;
+const MAX_RULESET_NAME: usize = 1 << 10;
+
+/// The most claims in one heartbeat.
+pub(crate) const MAX_CLAIMS: usize = 1 << 8;
+
+/// What a message of each kind says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// `state`
+    State {
+        /// The round and the barrier that the sender has reached with this; none outside of rounds.
+        reached: Option<(u32, Stage)>,
+        /// Rulesets that were declared.
+        rulesets: Vec<String>,
+        /// Facts, in causal order.
+        blocks: Vec<Vec<u8>>,
+    },
+    /// `sync`: "I have what my version vector says, send me the rest."
+    Sync,
+    /// `heartbeat`
+    Heartbeat {
+        /// The sender's state digest.
+        digest: [u8; 32],
+        /// What else.
+        more: More,
+    },
+    /// `ack`: "I have settled, and stored, what my version vector says."
+    Ack,
+}
+
+/// What a heartbeat says besides the digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum More {
+    Nothing,
+    /// At the end of a round, its number and what the sender says of its share.
+    Ballot(u32, Ballot),
+    /// Where the network runs free.
+    Pulse(Box<Pulse>),
+}
+
+/// What everybody says at every tick of a network that runs free.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pulse {
+    /// The sender's own.
+    pub(crate) claim: Claim,
+    /// Covers the sender's roster.
+    pub(crate) roster: [u8; 16],
+    /// Claims that the receivers may not have.
+    pub(crate) claims: Vec<RosterEntry>,
+    /// A name of the sender's state digest, its view of the members, and the ruleset that is run.
+    pub(crate) subject: [u8; 16],
+    /// Members who state of this subject: "my share has nothing to add, and everything is certified".
+    pub(crate) vouchers: NumberSet,
+}
+
+/// A barrier that facts come with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Derived,
+    Certified,
+}
+
+impl From<Stage> for Barrier {
+    fn from(stage: Stage) -> Barrier {
+        match stage {
+            Stage::Derived => Barrier::Derived,
+            Stage::Certified => Barrier::Certified,
+        }
+    }
+}
+
+/// A vote without its digest, which the heartbeat carries anyway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ballot {
+    pub(crate) saturated: bool,
+    pub(crate) exhausted: bool,
+    pub(crate) matches: u64,
+    pub(crate) applied: u64,
+    pub(crate) blocked: u64,
+}
+
+impl Ballot {
+    pub(crate) fn vote(self, state_digest: [u8; 32]) -> Vote {
+        Vote {
+            state_digest,
+            saturated: self.saturated,
+            exhausted: self.exhausted,
+            matches: self.matches,
+            applied: self.applied,
+            blocked: self.blocked,
+        }
+    }
+}
+
+fn put_claim(bytes: &mut Vec<u8>, claim: Claim) {
+    put(bytes, u64::from(claim.incarnation));
+    put(bytes, claim.session);
+    put(bytes, u64::from(claim.term));
+    bytes.push(claim.life as u8);
+}
+
+fn read_claim(reader: &mut Reader<'_>) -> Result<Claim, Fault> {
+    Ok(Claim {
+        incarnation: u16::try_from(reader.varint()?).map_err(|_| malformed("an incarnation is too large"))?,
+        session: reader.varint()?,
+        term: reader.small()?,
+        life: match reader.byte()? {
+            0 => Life::Joining,
+            1 => Life::Active,
+            2 => Life::Left,
+            _ => return Err(malformed("a claim is of no known kind")),
+        },
+    })
+}
+
+fn read_pulse(reader: &mut Reader<'_>) -> Result<Pulse, Fault> {
+    let claim = read_claim(reader)?;
+    let roster = reader.array()?;
+    let count = reader.count()?;
+    if count > MAX_CLAIMS {
+        return Err(Fault::Limit(format!("a heartbeat has at most {MAX_CLAIMS} claims")));
+    }
+    let mut claims = Vec::with_capacity(count);
+    for _ in 0..count {
+        claims.push((reader.small()?, read_claim(reader)?));
+    }
+    let subject = reader.array()?;
+    let vouchers = reader.bytes()?;
+    if vouchers.len() > MAX_NUMBER_SET {
+        return Err(Fault::Limit(format!(
+            "a set of numbers has at most {MAX_NUMBER_SET} bytes"
+        )));
+    }
+    let vouchers =
+        NumberSet::from_bytes(vouchers).ok_or_else(|| malformed("a set of numbers is not in its one form"))?;
+    Ok(Pulse {
+        claim,
+        roster,
+        claims,
+        subject,
+        vouchers,
+    })
+}
+
+impl Body {
+    pub(crate) fn kind(&self) -> MessageKind {
+        match self {
+            Body::State { .. } => MessageKind::State,
+            Body::Sync => MessageKind::Sync,
+            Body::Heartbeat { .. } => MessageKind::Heartbeat,
+            Body::Ack => MessageKind::Ack,
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self {
+            Body::State {
+                reached,
+                rulesets,
+                blocks,
+            } => {
+                match reached {
+                    None => bytes.push(0),
+                    Some((round, stage)) => {
+                        bytes.push(1 + *stage as u8);
+                        put(&mut bytes, u64::from(*round));
+                    }
+                }
+                put(&mut bytes, rulesets.len() as u64);
+                rulesets.iter().for_each(|name| put_bytes(&mut bytes, name.as_bytes()));
+                put(&mut bytes, blocks.len() as u64);
+                blocks.iter().for_each(|block| put_bytes(&mut bytes, block));
+            }
+            Body::Sync | Body::Ack => {}
+            Body::Heartbeat { digest, more } => {
+                bytes.extend_from_slice(digest);
+                match more {
+                    More::Nothing => bytes.push(0),
+                    More::Ballot(round, ballot) => {
+                        bytes.push(1);
+                        put(&mut bytes, u64::from(*round));
+                        bytes.push(u8::from(ballot.saturated) | u8::from(ballot.exhausted) << 1);
+                        put(&mut bytes, ballot.matches);
+                        put(&mut bytes, ballot.applied);
+                        put(&mut bytes, ballot.blocked);
+                    }
+                    More::Pulse(pulse) => {
+                        bytes.push(2);
+                        put_claim(&mut bytes, pulse.claim);
+                        bytes.extend_from_slice(&pulse.roster);
+                        put(&mut bytes, pulse.claims.len() as u64);
+                        for &(number, claim) in &pulse.claims {
+                            put(&mut bytes, u64::from(number));
+                            put_claim(&mut bytes, claim);
+                        }
+                        bytes.extend_from_slice(&pulse.subject);
+                        put_bytes(&mut bytes, &pulse.vouchers.to_bytes());
+                    }
+                }
+            }
+        }
+        bytes
+    }
+
+    /// Reads what a message of a kind says. Like [`Message::decode`](crate::Message::decode), it reads nothing but what is written here.
+    pub(crate) fn decode(kind: MessageKind, bytes: &[u8]) -> Result<Body, Fault> {
+        if bytes.len() > MAX_MESSAGE {
+            return Err(Fault::Limit(format!("a message has at most {MAX_MESSAGE} bytes")));
+        }
+        let mut reader = Reader::new(bytes);
+        let body = match kind {
+            MessageKind::State => read_state(&mut reader)?,
+            MessageKind::Sync => Body::Sync,
+            MessageKind::Ack => Body::Ack,
+            MessageKind::Heartbeat => Body::Heartbeat {
+                digest: reader.array()?,
+                more: match reader.byte()? {
+                    0 => More::Nothing,
+                    1 => {
+                        let (round, flags) = (reader.small()?, reader.byte()?);
+                        if flags > 3 {
+                            return Err(malformed("a ballot has unknown flags"));
+                        }
+                        let ballot = Ballot {
+                            saturated: flags & 1 == 1,
+                            exhausted: flags & 2 == 2,
+                            matches: reader.varint()?,
+                            applied: reader.varint()?,
+                            blocked: reader.varint()?,
+                        };
+                        More::Ballot(round, ballot)
+                    }
+                    2 => More::Pulse(Box::new(read_pulse(&mut reader)?)),
+                    _ => return Err(malformed("a heartbeat is of no known kind")),
+                },
+            },
+        };
+        reader.end()?;
+        Ok(body)
+    }
+}
+
+fn read_state(reader: &mut Reader<'_>) -> Result<Body, Fault> {
+    let reached = match reader.byte()? {
+        0 => None,
+        1 => Some((reader.small()?, Stage::Derived)),
+        2 => Some((reader.small()?, Stage::Certified)),
+        _ => return Err(malformed("there is no such barrier")),
+    };
+    let count = reader.count()?;
+    if count > MAX_RULESETS {
+        return Err(Fault::Limit(format!("a message names at most {MAX_RULESETS} rulesets")));
+    }
+    let mut rulesets = Vec::with_capacity(count);
+    for _ in 0..count {
+        let name = reader.string()?;
+        if name.len() > MAX_RULESET_NAME {
+            return Err(Fault::Limit(format!(
+                "a ruleset's name has at most {MAX_RULESET_NAME} bytes"
+            )));
+        }
+        rulesets.push(name);
+    }
+    // An empty block would take a byte and be allocated as 24: there are none.
+    let mut blocks = Vec::new();
+    for _ in 0..reader.count()? {
+        let block = reader.bytes()?;
+        if block.is_empty() {
+            return Err(malformed("a block is empty"));
+        }
+        blocks.push(block.to_vec());
+    }
+    Ok(Body::State {
+        reached,
+        rulesets,
+        blocks,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_claim() -> impl Strategy<Value = Claim> {
+        let life = prop::sample::select(vec![Life::Joining, Life::Active, Life::Left]);
+        (any::<u16>(), any::<u64>(), any::<u32>(), life).prop_map(|(incarnation, session, term, life)| Claim {
+            incarnation,
+            session,
+            term,
+            life,
+        })
+    }
+
+    fn any_body() -> impl Strategy<Value = Body> {
+        let stage = prop::sample::select(vec![Stage::Derived, Stage::Certified]);
+        let state = (
+            prop::option::of((any::<u32>(), stage)),
+            prop::collection::vec("[a-zé]{0,8}", 0..3),
+            prop::collection::vec(prop::collection::vec(any::<u8>(), 1..20), 0..4),
+        );
+        let state = state.prop_map(|(reached, rulesets, blocks)| Body::State {
+            reached,
+            rulesets,
+            blocks,
+        });
+        let ballot = (any::<u32>(), any::<(bool, bool)>(), any::<(u64, u64, u64)>());
+        let ballot = ballot.prop_map(|(round, (saturated, exhausted), (matches, applied, blocked))| {
+            let ballot = Ballot {
+                saturated,
+                exhausted,
+                matches,
+                applied,
+                blocked,
+            };
+            More::Ballot(round, ballot)
+        });
+        let pulse = (
+            any_claim(),
+            any::<([u8; 16], [u8; 16])>(),
+            prop::collection::vec((any::<u32>(), any_claim()), 0..4),
+            prop::collection::btree_set(0u32..200, 0..9),
+        );
+        let pulse = pulse.prop_map(|(claim, (roster, subject), claims, vouchers)| {
+            More::Pulse(Box::new(Pulse {
+                claim,
+                roster,
+                claims,
+                subject,
+                vouchers: vouchers.into_iter().collect(),
+            }))
+        });
+        let heartbeat = (any::<[u8; 32]>(), prop_oneof![Just(More::Nothing), ballot, pulse]);
+        let heartbeat = heartbeat.prop_map(|(digest, more)| Body::Heartbeat { digest, more });
+        prop_oneof![state, heartbeat, Just(Body::Sync), Just(Body::Ack)]
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_is_read_as_it_was_written(body in any_body()) {
+            prop_assert_eq!(Body::decode(body.kind(), &body.encode()), Ok(body));
+        }
+
+        #[test]
+        fn what_is_read_has_one_form(kind in prop::sample::select(MessageKind::ALL.to_vec()), bytes in prop::collection::vec(any::<u8>(), 0..90)) {
+            if let Ok(body) = Body::decode(kind, &bytes) {
+                prop_assert_eq!(body.encode(), bytes);
+            }
+        }
+
+        #[test]
+        fn what_is_altered_is_read_as_something_else_or_not_at_all(body in any_body(), at in any::<prop::sample::Index>(), other: u8) {
+            let mut bytes = body.encode();
+            if !bytes.is_empty() {
+                let at = at.index(bytes.len());
+                bytes[at] = other;
+                if let Ok(read) = Body::decode(body.kind(), &bytes) {
+                    prop_assert_eq!(read.encode(), bytes);
+                }
+            }
+        }
+
+        #[test]
+        fn no_part_of_a_body_is_one(body in any_body()) {
+            let bytes = body.encode();
+            for end in 0..bytes.len() {
+                prop_assert!(Body::decode(body.kind(), &bytes[..end]).is_err());
+            }
+        }
+    }
+}
