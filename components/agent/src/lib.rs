@@ -15,7 +15,7 @@ mod parts;
 
 use std::cell::RefCell;
 
-use bindings::exports::eqmesh::network::agent::{Config, Guest, GuestNode, Message, RoundTask, Summary};
+use bindings::exports::eqmesh::network::agent::{Config, Guest, GuestNode, Message, RoundTask, Summary, Unstored};
 use eqmesh_agent as plain;
 use eqmesh_egraph::color::Colors;
 use eqmesh_guest::{types, version_from_wit, version_to_wit};
@@ -111,8 +111,17 @@ impl GuestNode for Node {
         self.0.borrow_mut().restore(&blocks, now)
     }
 
-    fn unstored(&self) -> Vec<Vec<u8>> {
-        self.0.borrow_mut().unstored()
+    fn unstored(&self) -> Unstored {
+        let eqmesh_agent::Unstored { instead, parts } = self.0.borrow_mut().unstored();
+        Unstored { instead, parts }
+    }
+
+    fn cut_after(&self, facts: u64) -> Result<(), types::Fault> {
+        Ok(self.0.borrow_mut().cut_after(facts)?)
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.0.borrow().is_outdated()
     }
 
     fn join(&self, entrance: types::Entrance, now: u64) -> Result<Vec<Message>, types::Fault> {

@@ -85,6 +85,30 @@ impl Graph for egraph::Graph {
         egraph::Graph::uncertified(self).into_iter().map(AgentId).collect()
     }
 
+    fn cut(&mut self, stable: &VersionVector) -> Result<Option<Dot>, Fault> {
+        Ok(egraph::Graph::cut(self, &version_to_wit(stable))?.map(Dot::from))
+    }
+
+    fn compact(&mut self, stable: &VersionVector, known: &VersionVector) -> bool {
+        egraph::Graph::compact(self, &version_to_wit(stable), &version_to_wit(known))
+    }
+
+    fn beginning(&self) -> Option<[u8; 32]> {
+        egraph::Graph::beginning(self).map(digest)
+    }
+
+    fn last_cut(&self) -> Option<[u8; 32]> {
+        egraph::Graph::last_cut(self).map(digest)
+    }
+
+    fn offers(&self) -> Vec<[u8; 32]> {
+        egraph::Graph::offers(self).into_iter().map(digest).collect()
+    }
+
+    fn adopt(&mut self, snapshot: &[u8; 32], agent: AgentId) -> Result<u64, Fault> {
+        Ok(egraph::Graph::adopt(self, snapshot, agent.0)?)
+    }
+
     fn discard(&mut self) {
         egraph::Graph::discard(self);
     }

@@ -67,6 +67,10 @@ impl GuestGraph for Graph {
         self.replica.borrow().beginning().map(|digest| digest.to_vec())
     }
 
+    fn last_cut(&self) -> Option<Vec<u8>> {
+        self.replica.borrow().last_cut().map(|digest| digest.to_vec())
+    }
+
     fn offers(&self) -> Vec<Vec<u8>> {
         self.replica.borrow().offers().map(|digest| digest.to_vec()).collect()
     }

@@ -61,6 +61,10 @@ pub(crate) struct Pulse {
     pub(crate) subject: [u8; 16],
     /// Members who state of this subject: "my share has nothing to add, and everything is certified".
     pub(crate) vouchers: NumberSet,
+    /// The digest of the snapshot that the sender's facts begin with,
+    pub(crate) beginning: Option<[u8; 32]>,
+    /// and that of the snapshot of the last cut among them, if that is another one.
+    pub(crate) cut: Option<[u8; 32]>,
 }
 
 /// A barrier that facts come with.
@@ -143,12 +147,20 @@ fn read_pulse(reader: &mut Reader<'_>) -> Result<Pulse, Fault> {
     }
     let vouchers =
         NumberSet::from_bytes(vouchers).ok_or_else(|| malformed("a set of numbers is not in its one form"))?;
+    let mut digest = || match reader.byte()? {
+        0 => Ok(None),
+        1 => reader.array().map(Some),
+        _ => Err(malformed("a flag is neither 0 nor 1")),
+    };
+    let (beginning, cut) = (digest()?, digest()?);
     Ok(Pulse {
         claim,
         roster,
         claims,
         subject,
         vouchers,
+        beginning,
+        cut,
     })
 }
 
@@ -206,6 +218,10 @@ impl Body {
                         }
                         bytes.extend_from_slice(&pulse.subject);
                         put_bytes(&mut bytes, &pulse.vouchers.to_bytes());
+                        for digest in [pulse.beginning, pulse.cut] {
+                            bytes.push(u8::from(digest.is_some()));
+                            bytes.extend(digest.iter().flatten());
+                        }
                     }
                 }
             }
@@ -332,14 +348,17 @@ mod tests {
             any::<([u8; 16], [u8; 16])>(),
             prop::collection::vec((any::<u32>(), any_claim()), 0..4),
             prop::collection::btree_set(0u32..200, 0..9),
+            any::<(Option<[u8; 32]>, Option<[u8; 32]>)>(),
         );
-        let pulse = pulse.prop_map(|(claim, (roster, subject), claims, vouchers)| {
+        let pulse = pulse.prop_map(|(claim, (roster, subject), claims, vouchers, (beginning, cut))| {
             More::Pulse(Box::new(Pulse {
                 claim,
                 roster,
                 claims,
                 subject,
                 vouchers: vouchers.into_iter().collect(),
+                beginning,
+                cut,
             }))
         });
         let heartbeat = (any::<[u8; 32]>(), prop_oneof![Just(More::Nothing), ballot, pulse]);

@@ -25,5 +25,5 @@ mod wire;
 
 pub use message::{MAX_MESSAGE, Message};
 pub use native::Native;
-pub use node::{Config, Node, RoundTask, Summary};
+pub use node::{Config, Node, RoundTask, Summary, Unstored};
 pub use ports::{Diagnostic, Graph, Log, Network, Parts, Signature};

@@ -95,6 +95,30 @@ impl Graph for Kept {
         self.replica.uncertified()
     }
 
+    fn cut(&mut self, stable: &VersionVector) -> Result<Option<Dot>, Fault> {
+        self.replica.cut(stable)
+    }
+
+    fn compact(&mut self, stable: &VersionVector, known: &VersionVector) -> bool {
+        self.replica.compact(stable, known)
+    }
+
+    fn beginning(&self) -> Option<[u8; 32]> {
+        self.replica.beginning()
+    }
+
+    fn last_cut(&self) -> Option<[u8; 32]> {
+        self.replica.last_cut()
+    }
+
+    fn offers(&self) -> Vec<[u8; 32]> {
+        self.replica.offers().copied().collect()
+    }
+
+    fn adopt(&mut self, snapshot: &[u8; 32], agent: AgentId) -> Result<u64, Fault> {
+        self.replica.adopt(snapshot, agent)
+    }
+
     fn discard(&mut self) {
         self.replica.discard();
     }

@@ -3,9 +3,12 @@
 
 mod exchange;
 mod free;
+mod history;
 mod messages;
 mod questions;
 mod round;
+
+pub use history::Unstored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -101,6 +104,8 @@ pub struct Node<P: Parts> {
     standing: Option<Standing>,
     /// What the host has been told to store.
     stored: Arc<VersionVector>,
+    /// Whether what is stored has to be replaced.
+    shortened: bool,
     free: Option<Box<free::Free>>,
 }
 
@@ -176,33 +181,9 @@ impl<P: Parts> Node<P> {
             received: (0, 0),
             standing: None,
             stored: Arc::default(),
+            shortened: false,
             free: None,
         }
-    }
-
-    /// Takes in blocks that an earlier run of this agent stored, in any order, before it joins or takes part in a round. Blocks that are broken or
-    /// refused are left out, and counted in the answer.
-    pub fn restore(&mut self, blocks: &[Vec<u8>], now: u64) -> u64 {
-        let mut broken = 0;
-        for block in blocks {
-            broken += u64::from(self.graph.receive(block).is_err());
-        }
-        self.settle(now, Phase::Reconcile);
-        self.unlearned = true;
-        self.stored = self.version();
-        broken + self.graph.refused().len() as u64
-    }
-
-    /// The blocks that were settled here since the last call. The host stores them before it sends any message that was answered in the meantime: what
-    /// a message says is then durable. O(1) if there are none, else O(blocks).
-    pub fn unstored(&mut self) -> Vec<Vec<u8>> {
-        let version = self.version();
-        if Arc::ptr_eq(&version, &self.stored) {
-            return Vec::new();
-        }
-        let blocks = self.graph.delta_since(&self.stored);
-        self.stored = version;
-        blocks
     }
 
     fn standing(&mut self) -> &Standing {
@@ -375,6 +356,7 @@ impl<P: Parts> Node<P> {
         self.graph.pop()?;
         self.standing = None;
         self.stored = Arc::default();
+        self.shortened = true;
         self.signature.pop();
         self.rulesets = self.scopes.pop().unwrap_or_default();
         self.unlearned = true;

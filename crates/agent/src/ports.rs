@@ -81,6 +81,12 @@ pub trait Graph {
     fn derive(&mut self, rules: &[Dot], share: Share, budget: Budget) -> Result<StepReport, Fault>;
     fn certify(&mut self, agents: &[AgentId]) -> bool;
     fn uncertified(&self) -> Vec<AgentId>;
+    fn cut(&mut self, stable: &VersionVector) -> Result<Option<Dot>, Fault>;
+    fn compact(&mut self, stable: &VersionVector, known: &VersionVector) -> bool;
+    fn beginning(&self) -> Option<[u8; 32]>;
+    fn last_cut(&self) -> Option<[u8; 32]>;
+    fn offers(&self) -> Vec<[u8; 32]>;
+    fn adopt(&mut self, snapshot: &[u8; 32], agent: AgentId) -> Result<u64, Fault>;
     fn discard(&mut self);
     fn seal(&mut self) -> Option<Vec<u8>>;
     fn receive(&mut self, block: &[u8]) -> Result<(), Fault>;

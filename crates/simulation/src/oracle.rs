@@ -65,12 +65,14 @@ impl Reference {
 /// Checks that these facts are a fixpoint, all of them certified: a replica of its own takes them in and searches all matches of all rules. Answers what is
 /// wrong.
 pub(crate) fn check_fixpoint(blocks: &[Vec<u8>], coloring: bool) -> Result<(), String> {
-    let mut replica = Replica::new(Options {
-        agent: AgentId(u32::MAX),
-        coloring,
-    });
+    let agent = AgentId(u32::MAX);
+    let mut replica = Replica::new(Options { agent, coloring });
     for block in blocks {
         replica.receive(block).map_err(|fault| fault.to_string())?;
+    }
+    let offered = replica.offers().next().copied();
+    if let Some(snapshot) = offered {
+        replica.adopt(&snapshot, agent).map_err(|fault| fault.to_string())?;
     }
     let settled = replica.settle();
     if let Some((dot, why)) = settled.refused.first() {

@@ -89,6 +89,30 @@ impl Graph for Watched {
         self.inner.certify(agents)
     }
 
+    fn cut(&mut self, stable: &VersionVector) -> Result<Option<Dot>, Fault> {
+        self.inner.cut(stable)
+    }
+
+    fn compact(&mut self, stable: &VersionVector, known: &VersionVector) -> bool {
+        self.inner.compact(stable, known)
+    }
+
+    fn beginning(&self) -> Option<[u8; 32]> {
+        self.inner.beginning()
+    }
+
+    fn last_cut(&self) -> Option<[u8; 32]> {
+        self.inner.last_cut()
+    }
+
+    fn offers(&self) -> Vec<[u8; 32]> {
+        self.inner.offers()
+    }
+
+    fn adopt(&mut self, snapshot: &[u8; 32], agent: AgentId) -> Result<u64, Fault> {
+        self.inner.adopt(snapshot, agent)
+    }
+
     fn declare(&mut self, operators: &[Operator]) -> Result<(), Fault> {
         self.inner.declare(operators)
     }

@@ -43,6 +43,8 @@ pub struct Report {
     pub amnesia: u64,
     /// Agents that stopped because another one had been started under their number.
     pub superseded: u64,
+    /// How often an agent replaced what it had stored, as facts had been compacted.
+    pub shortened: u64,
     /// Facts of the largest replica,
     pub facts: u64,
     /// the blocks that hold them,

@@ -47,6 +47,8 @@ pub struct Scenario {
     pub doubles: Vec<(u32, Span)>,
     /// Whether a stranger sends facts that do not hold.
     pub forger: bool,
+    /// At every so many facts that all agents have stored, history is cut: a snapshot stands for it.
+    pub cut_after: u64,
     /// What the network is given to do.
     pub workload: Workload,
     /// After this time the run ends, converged or not.
@@ -76,6 +78,7 @@ impl Default for Scenario {
             crashes: Vec::new(),
             doubles: Vec::new(),
             forger: false,
+            cut_after: 1 << 16,
             workload: Workload::named("tiny").expect("it comes with this crate"),
             limit: Span::secs(600),
             mutant: None,
@@ -233,6 +236,9 @@ impl Scenario {
         }
         for crash in &self.crashes {
             option("crash", crash.to_string());
+        }
+        if self.cut_after != plain.cut_after {
+            option("cut-after", self.cut_after.to_string());
         }
         if self.workload.name != plain.workload.name {
             option("workload", self.workload.name.clone());

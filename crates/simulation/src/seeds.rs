@@ -44,6 +44,8 @@ pub struct Sweep {
     pub messages: u64,
     /// Over all runs that hold.
     pub crashes: u64,
+    /// How often agents replaced what they had stored, as facts had been compacted.
+    pub shortened: u64,
 }
 
 impl Simulation {
@@ -64,7 +66,8 @@ impl Simulation {
                 if !report.holds() {
                     failing.fetch_min(seed, Ordering::Relaxed);
                 }
-                let summary = (seed, report.lag_ticks, report.messages, report.crashes);
+                let counts = (report.crashes, report.shortened);
+                let summary = (seed, report.lag_ticks, report.messages, counts);
                 reports.push((summary, (!report.holds()).then_some(report)));
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1);
             }
@@ -79,7 +82,7 @@ impl Simulation {
         });
         all.sort_unstable_by_key(|((seed, ..), _)| *seed);
         let mut sweep = Sweep::default();
-        for ((seed, lag, messages, crashes), failed) in all {
+        for ((seed, lag, messages, (crashes, shortened)), failed) in all {
             sweep.runs += 1;
             if failed.is_some() {
                 sweep.failed = failed;
@@ -88,6 +91,7 @@ impl Simulation {
             sweep.longest = sweep.longest.max((lag, seed));
             sweep.messages += messages;
             sweep.crashes += crashes;
+            sweep.shortened += shortened;
         }
         sweep
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use eqmesh_agent::{Config, Message, Node};
+use eqmesh_agent::{Config, Message, Node, Unstored};
 use eqmesh_orchestrator::{Entrance, Topology};
 use eqmesh_replica::{AgentId, Fault, VersionVector, span};
 use rand::RngExt as _;
@@ -345,7 +345,12 @@ impl<'a> World<'a> {
             interval: scenario.tick.0,
             topology: scenario.topology,
         };
-        self.act(at, |node, now| node.join(entrance, now));
+        let cut_after = scenario.cut_after;
+        self.act(at, |node, now| {
+            let messages = node.join(entrance, now)?;
+            node.cut_after(cut_after)?;
+            Ok(messages)
+        });
         let first = self.now + self.random.random_range(0..scenario.tick.0);
         let host = at as u32;
         self.plan(first, Event::Tick { host, life });
@@ -369,7 +374,12 @@ impl<'a> World<'a> {
             return false;
         }
         let id = AgentId::new(host.number, host.incarnation).expect("the scenario was checked");
-        for block in node.unstored() {
+        let Unstored { instead, parts } = node.unstored();
+        if instead {
+            host.disk.clear();
+            self.report.shortened += 1;
+        }
+        for block in parts {
             let mutant = self.scenario.mutant;
             if mutant == Some(Mutant::OwnWritesNotDurable) && span(&block).is_ok_and(|own| own.origin == id) {
                 continue;
@@ -547,7 +557,12 @@ impl<'a> World<'a> {
                     return false;
                 }
                 self.tick(at);
-                self.plan(self.now + self.scenario.tick.0, Event::Tick { host, life });
+                if self.hosts[at].node.as_ref().is_some_and(Node::is_outdated) {
+                    // With all that it has; it begins with what the others begin with now.
+                    self.recover(at, Recovery::Durable);
+                } else {
+                    self.plan(self.now + self.scenario.tick.0, Event::Tick { host, life });
+                }
                 return self.is_over();
             }
             Event::Deliver { host, message } => {
@@ -714,6 +729,9 @@ impl<'a> World<'a> {
             self.report.announced_ticks = ticks(self.report.announced_micros);
         } else {
             let (states, up) = (self.holding.len(), self.holding.values().sum::<u32>());
+            if std::env::var_os("DEBUG_HOSTS").is_some() {
+                for host in &mut self.hosts { let disk=host.disk.len(); if let Some(n)=&mut host.node { eprintln!("{} inc {} v {:?} outdated {} members {:?} {}", host.number, host.incarnation, n.version(), n.is_outdated(), n.members().iter().map(|m|(m.id.number(),m.state)).collect::<Vec<_>>(), n.debug_history()); let _ = disk; } }
+            }
             self.fail(format!(
                 "{up} agents that are up have not converged: they hold {states} different states"
             ));

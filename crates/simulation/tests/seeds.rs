@@ -42,6 +42,20 @@ fn five_agents_converge_under_every_fault() {
 }
 
 #[test]
+fn history_is_cut_under_every_fault() {
+    let scenario = Scenario {
+        cut_after: 12,
+        ..hostile(4)
+    };
+    let simulation = Simulation::new(scenario.clone()).unwrap();
+    let sweep = simulation.sweep(&Seeds(0..2_000), 2, |_| {});
+    if let Some(failed) = sweep.failed {
+        panic!("{failed}repeat it with: {}", scenario.command_line(failed.seed, None));
+    }
+    assert!(sweep.shortened > sweep.runs, "history is cut in most networks");
+}
+
+#[test]
 fn few_agents_and_none_of_some_color_do_so_too() {
     for agents in [1, 2] {
         let scenario = hostile(agents);

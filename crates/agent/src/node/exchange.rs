@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use eqmesh_orchestrator::{Greeting, Topology};
+use eqmesh_orchestrator::{Greeting, Life, Topology};
 use eqmesh_replica::{AgentId, Fault, VersionVector};
 use eqmesh_timeline::{EventKind, Phase};
 
@@ -38,6 +38,21 @@ struct Peer {
     apart: Option<u64>,
     /// The revision of the roster up to which it was told.
     roster: u64,
+    /// What it said of its history in its last heartbeat.
+    history: Option<Said>,
+}
+
+/// What a heartbeat says of its sender's history, all at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    /// With which snapshot its facts begin; none if they are all there.
+    pub(super) beginning: Option<[u8; 32]>,
+    /// The snapshot of the last cut that it has settled.
+    pub(super) cut: Option<[u8; 32]>,
+    /// Covers its roster.
+    pub(super) roster: [u8; 16],
+    /// All that it had, if it knows of a cut.
+    pub(super) version: VersionVector,
 }
 
 /// What is known of others, and what was said to them.
@@ -105,6 +120,11 @@ impl Exchange {
         self.peers.get(&number).map(|peer| &*peer.has)
     }
 
+    /// What an agent said of its history last.
+    pub(super) fn history(&self, number: u32) -> Option<&Said> {
+        self.peers.get(&number)?.history.as_ref()
+    }
+
     /// Whether this agent once had everything that another one had.
     pub(super) fn has_caught_up(&self) -> bool {
         self.caught_up
@@ -130,6 +150,7 @@ impl Exchange {
             sent: version.clone(),
             apart: None,
             roster: 0,
+            history: None,
         })
     }
 
@@ -149,6 +170,7 @@ impl Exchange {
                 peer.sent = version.clone();
                 peer.apart = None;
                 peer.roster = 0;
+                peer.history = None;
             }
             peer.run = run;
         }
@@ -195,7 +217,7 @@ impl Peer {
 
 impl<P: Parts> Node<P> {
     /// The neighbours' numbers, ascending.
-    fn neighbours(&self) -> Vec<u32> {
+    pub(super) fn neighbours(&self) -> Vec<u32> {
         let neighbours = self.network.neighbours(self.config.id).unwrap_or_default();
         neighbours.into_iter().map(AgentId::number).collect()
     }
@@ -323,6 +345,8 @@ impl<P: Parts> Node<P> {
             claims,
             subject,
             vouchers,
+            beginning: self.graph.beginning(),
+            cut: self.graph.last_cut().filter(|cut| Some(*cut) != self.graph.beginning()),
         };
         Body::Heartbeat {
             digest: self.state_digest(),
@@ -420,7 +444,7 @@ impl<P: Parts> Node<P> {
             Body::Heartbeat { digest, more } => {
                 self.note_of(EventKind::Heartbeat, message, now);
                 if let More::Pulse(pulse) = more {
-                    self.feel(from, digest, &pulse, now, &mut messages);
+                    self.feel(message, digest, &pulse, now, &mut messages);
                 }
             }
             Body::Ack => {
@@ -438,8 +462,8 @@ impl<P: Parts> Node<P> {
     }
 
     /// Takes in the heartbeat of another one.
-    fn feel(&mut self, from: AgentId, digest: [u8; 32], pulse: &Pulse, now: u64, messages: &mut Vec<Message>) {
-        let number = from.number();
+    fn feel(&mut self, message: &Message, digest: [u8; 32], pulse: &Pulse, now: u64, messages: &mut Vec<Message>) {
+        let (number, had) = (message.sender.number(), &message.version);
         let greeting = self.network.greet(number, pulse.claim);
         self.network.learn(&pulse.claims);
         if number == self.config.id.number() || greeting == Greeting::Superseded {
@@ -450,12 +474,19 @@ impl<P: Parts> Node<P> {
         self.network.hear(number, now);
         self.turn();
         self.network.count(pulse.subject, &pulse.vouchers);
+        let takes_part = pulse.claim.life != Life::Joining;
         let differs = self.network.roster_digest() != pulse.roster;
         let level = self.state_digest() == digest;
         let version = self.version();
         let exchange = self.exchange();
         let ticks = exchange.ticks;
         let peer = exchange.meet(number, &version);
+        peer.history = Some(Said {
+            beginning: pulse.beginning,
+            cut: pulse.cut.or(pulse.beginning),
+            roster: pulse.roster,
+            version: had.clone(),
+        });
         if differs {
             peer.roster = 0;
         }
@@ -463,11 +494,11 @@ impl<P: Parts> Node<P> {
             peer.has = version.clone();
             peer.sent = version.clone();
             peer.apart = None;
-            exchange.caught_up = true;
+            exchange.caught_up |= takes_part;
             return;
         }
         let apart = *peer.apart.get_or_insert(ticks);
-        exchange.caught_up |= peer.has.iter().len() > 0 && version.covers(&peer.has);
+        exchange.caught_up |= takes_part && peer.has.iter().len() > 0 && version.covers(&peer.has);
         if exchange.wants(apart) {
             exchange.asked = Some(ticks);
             messages.push(self.send(Some(AgentId(number)), &Body::Sync, now, Phase::Reconcile));

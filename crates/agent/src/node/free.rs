@@ -21,6 +21,7 @@ use eqmesh_streams::Task;
 use eqmesh_timeline::{EventKind, Phase};
 
 use super::exchange::Exchange;
+use super::history::History;
 use super::{Node, RoundTask, misfit, phase};
 use crate::message::Message;
 use crate::ports::{Graph, Network, Parts};
@@ -34,10 +35,11 @@ pub(super) struct Free {
     /// Doubles the budget of a step so often, as it was spent without result.
     doublings: u32,
     pub(super) exchange: Exchange,
+    pub(super) history: History,
 }
 
 /// What both speak of.
-fn meet(left: &VersionVector, right: &VersionVector) -> VersionVector {
+pub(super) fn meet(left: &VersionVector, right: &VersionVector) -> VersionVector {
     let common = |dot: Dot| Dot {
         agent: dot.agent,
         sequence: dot.sequence.min(right.get(dot.agent)),
@@ -62,6 +64,7 @@ impl<P: Parts> Node<P> {
             ruleset: String::new(),
             doublings: 0,
             exchange: Exchange::new(entrance.topology),
+            history: History::new(),
         }));
         self.tick(now)
     }
@@ -111,7 +114,7 @@ impl<P: Parts> Node<P> {
     }
 
     /// The numbers of the active members, ascending.
-    fn active(&self) -> Vec<u32> {
+    pub(super) fn active(&self) -> Vec<u32> {
         let members = self.network.members().into_iter();
         let active = members.filter(|own| matches!(own.state, MemberState::Active | MemberState::Suspected));
         active.map(|own| own.id.number()).collect()
@@ -316,29 +319,35 @@ impl<P: Parts> Node<P> {
         self.serving()?;
         self.network.review(now);
         self.grow_up();
+        self.begin_anew(now)?;
         self.turn();
         let mut messages = self.gossip(now);
+        self.shorten(now, &mut messages)?;
         self.pulse(now, &mut messages);
         self.acknowledge(now, &mut messages);
         self.free.as_mut().expect("it serves").exchange.end_tick();
         Ok(messages)
     }
 
-    /// Who is joining takes part as soon as it has had what somebody else had, or nobody else is there.
+    /// Who is joining takes part as soon as it has had what somebody had who takes part. Where nobody takes part, the first of those who are
+    /// joining begins.
     fn grow_up(&mut self) {
         let me = self.config.id.number();
         let free = self.free.as_ref().expect("it serves");
         if self.network.claim().is_none_or(|own| own.life != Life::Joining) {
             return;
         }
-        let alone = || {
-            !self
-                .network
-                .members()
-                .iter()
-                .any(|own| own.state != MemberState::Left && own.id.number() != me)
-        };
-        if free.exchange.has_caught_up() || alone() {
+        let members = self.network.members().into_iter().map(|own| own.id.number());
+        let lives = |number| self.network.claim_of(number).map(|own| own.life);
+        let others: Vec<(u32, Option<Life>)> = members
+            .filter(|&number| number != me)
+            .map(|number| (number, lives(number)))
+            .collect();
+        let nobody = others.iter().all(|(_, life)| *life != Some(Life::Active));
+        let first = others
+            .iter()
+            .all(|&(number, life)| life != Some(Life::Joining) || me < number);
+        if free.exchange.has_caught_up() || nobody && first {
             self.network.live(Life::Active);
         }
     }

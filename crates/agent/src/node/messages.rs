@@ -243,11 +243,12 @@ impl<P: Parts> Node<P> {
         let kind = body.kind();
         let (body_ref, body) = (body, body.encode());
         let topic = self.network.topic(kind, self.config.id, receiver);
-        // The digest says the same.
+        // The digest says the same, but for who has to know what everybody has.
         let version = match body_ref {
             Body::Heartbeat {
-                more: More::Pulse(_), ..
-            } => VersionVector::default(),
+                more: More::Pulse(pulse),
+                ..
+            } if pulse.cut.or(pulse.beginning).is_none() => VersionVector::default(),
             _ => (*self.version()).clone(),
         };
         let at = self.note(EventKind::Sent, receiver, Some(id), None, body.len() as u64, now, phase);

@@ -47,8 +47,8 @@ pub(crate) struct Era {
     pub(super) version: VersionVector,
     /// The row of each node of the snapshot.
     pub(super) rows: Vec<RowId>,
-    /// The snapshot. None for the era before the one that this replica was loaded from.
-    snapshot: Option<Arc<[u8]>>,
+    /// The snapshot, and its digest. None for the era before the one that this replica was loaded from.
+    snapshot: Option<(Arc<[u8]>, [u8; 32])>,
 }
 
 impl Era {
@@ -59,6 +59,11 @@ impl Era {
         let Dot { agent, sequence } = self.fact;
         let mixed = (u64::from(agent.0) << 32 ^ sequence).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         AgentId((self.number & 0xf) << 28 | ((mixed >> 52) as u32) << 16 | NOBODY)
+    }
+
+    /// The digest of its snapshot, unless that is long gone.
+    pub(super) fn digest(&self) -> Option<[u8; 32]> {
+        self.snapshot.as_ref().map(|(_, digest)| *digest)
     }
 
     pub(super) fn baseline(&self) -> Baseline<'_> {
@@ -82,6 +87,7 @@ impl Era {
 #[derive(Clone, Debug)]
 pub(super) struct Beginning {
     pub(super) snapshot: Arc<[u8]>,
+    pub(super) digest: [u8; 32],
     pub(super) version: VersionVector,
     /// The row of each node of the snapshot that this replica was loaded from: the cut that tells of it need not be checked. None if it was made here.
     pub(super) rows: Option<Vec<RowId>>,
@@ -322,11 +328,13 @@ impl Replica {
                 sort: own.sort,
                 text: own.text,
             };
+            replica.label_names.entry(own.name).or_insert_with(|| own.label.clone());
             replica.labels.insert(own.label, label);
         }
         replica.own_up();
         replica.generation = 1;
         replica.beginning = Some(Beginning {
+            digest: *blake3::hash(&bytes).as_bytes(),
             snapshot: bytes,
             version,
             rows: Some(rows),
@@ -347,7 +355,7 @@ impl Replica {
         if let Some(beginning) = &self.beginning
             && beginning.version == cut.version
             && let Some(rows) = &beginning.rows
-            && *blake3::hash(&beginning.snapshot).as_bytes() == cut.digest
+            && beginning.digest == cut.digest
         {
             return Ok(Era {
                 number,
@@ -355,7 +363,7 @@ impl Replica {
                 fact: dot,
                 version: cut.version.clone(),
                 rows: rows.clone(),
-                snapshot: Some(beginning.snapshot.clone()),
+                snapshot: Some((beginning.snapshot.clone(), beginning.digest)),
             });
         }
         let mut past = self.past(&cut.version).map_err(|fault| fault.to_string())?;
@@ -382,7 +390,7 @@ impl Replica {
             fact: dot,
             version: cut.version.clone(),
             rows,
-            snapshot: Some(bytes.into()),
+            snapshot: Some((bytes.into(), cut.digest)),
         })
     }
 
@@ -474,9 +482,10 @@ impl Replica {
         self.eras.drain(..at);
         let era = &self.eras[0];
         self.floor = Some(era.fact);
-        if let Some(snapshot) = &era.snapshot {
+        if let Some((snapshot, digest)) = &era.snapshot {
             self.beginning = Some(Beginning {
                 snapshot: snapshot.clone(),
+                digest: *digest,
                 version: era.version.clone(),
                 rows: None,
             });
@@ -487,6 +496,17 @@ impl Replica {
         let (graph, logs, eras) = (&self.graph, &self.logs, &self.eras);
         self.label_names
             .retain(|&name, _| named_row(graph, logs, eras, name).is_some());
+    }
+
+    /// Whether the facts here begin with no more than this.
+    pub(super) fn begins_before(&self, version: &VersionVector) -> bool {
+        let beginning = self.beginning.as_ref();
+        beginning.is_none_or(|own| version.covers(&own.version))
+    }
+
+    /// Whether the cut of a snapshot is settled here.
+    pub(super) fn has_entered(&self, digest: &[u8; 32]) -> bool {
+        self.eras.iter().any(|era| era.digest().as_ref() == Some(digest))
     }
 
     /// Whether a block on top of this version vector was made in an era whose names are still known.

@@ -85,8 +85,12 @@ impl Replica {
 
     /// The digest of the snapshot that this replica begins with, if its first facts have been compacted. The cut that made it tells the same.
     pub fn beginning(&self) -> Option<[u8; 32]> {
-        let beginning = self.beginning.as_ref()?;
-        Some(*blake3::hash(&beginning.snapshot).as_bytes())
+        self.beginning.as_ref().map(|own| own.digest)
+    }
+
+    /// The digest of the snapshot of the last cut that is settled here; none before the first.
+    pub fn last_cut(&self) -> Option<[u8; 32]> {
+        self.eras.last().and_then(|era| era.digest()).or_else(|| self.beginning())
     }
 
     /// Keeps a snapshot of somebody else's until it is known whether to trust it.
@@ -113,7 +117,7 @@ impl Replica {
     /// The blocks that are known here and not covered are taken in again. Facts of this replica's own that nobody can check any more, since they were made too long ago, are made
     /// again: rules, terms and equalities by `agent`, a new incarnation, in a draft to be sealed. Answers how many could not be.
     ///
-    /// Fails with [`Fault::Absent`] if there is no such snapshot, and with [`Fault::Misplaced`] if `agent` has made facts before; then nothing has changed.
+    /// Fails with [`Fault::Absent`] if there is no such snapshot, or its cut was not received, and with [`Fault::Misplaced`] if `agent` has made facts before; then nothing has changed.
     pub fn adopt(&mut self, digest: &[u8; 32], agent: AgentId) -> Result<u64, Fault> {
         let bytes: Arc<[u8]> = self
             .offers
@@ -139,6 +143,11 @@ impl Replica {
             let _forgotten = new.restore(&waiting.bytes);
         }
         new.settle();
+        if !new.has_entered(digest) {
+            self.offers = std::mem::take(&mut new.offers);
+            self.offers.extend(new.beginning.take().map(|own| (*digest, own.snapshot)));
+            return Err(Fault::Absent("the cut of this snapshot was not received".to_owned()));
+        }
         new.own_up();
         let lost = self.make_again(&mut new);
         *self = new;

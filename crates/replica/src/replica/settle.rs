@@ -352,7 +352,11 @@ impl Replica {
         if own.map_or([0; 32], |log| log.chain)[..PARENT] != block.parent {
             return Err(Misfit::Fork);
         }
-        if !self.knows_era_of(&block.base) {
+        let cuts_behind = block
+            .segments
+            .iter()
+            .any(|segment| matches!(segment, Segment::Cut(cut) if !self.begins_before(&cut.version)));
+        if !self.knows_era_of(&block.base) || cuts_behind {
             return Err(Misfit::Forgotten);
         }
         let height = block

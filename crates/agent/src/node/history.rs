@@ -1,0 +1,216 @@
+//! History, and how it is shortened: the facts that every active member has stored are replaced by a snapshot, and whoever comes later begins with that.
+//!
+//! The active member of the least number makes the cut, once there is enough to take away. Everybody takes the facts away for itself, once everybody is known to have the
+//! cut. Who lacks facts that are gone is sent the snapshot with the rest; as it cannot check it, it believes the one that most of those that it hears from begin with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use eqmesh_replica::{Fault, VersionVector};
+use eqmesh_orchestrator::{Life, MemberState};
+use eqmesh_timeline::Phase;
+
+use super::Node;
+use super::free::meet;
+use crate::message::Message;
+use crate::ports::{Graph, Network, Parts};
+
+/// So many facts are worth a cut, where nobody says otherwise.
+pub(super) const WORTH_A_CUT: u64 = 1 << 16;
+
+/// What is to be stored: see [`Node::unstored`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unstored {
+    /// Whether the parts take the place of everything that was stored before.
+    pub instead: bool,
+    /// Blocks, and a snapshot as the first one if some of the facts have been compacted.
+    pub parts: Vec<Vec<u8>>,
+}
+
+/// What a member keeps for it.
+#[derive(Debug)]
+pub(super) struct History {
+    /// So many facts are worth a cut.
+    worth: u64,
+    /// How many facts the last cut that was made here, or tried, covered.
+    cut: u64,
+    /// Whether this agent cannot begin with a snapshot, as it has made facts already.
+    outdated: bool,
+}
+
+impl History {
+    pub(super) fn new() -> History {
+        History {
+            worth: WORTH_A_CUT,
+            cut: 0,
+            outdated: false,
+        }
+    }
+}
+
+impl<P: Parts> Node<P> {
+    /// Cuts history at every so many facts that all members have stored; 65,536 unless this is called. All members choose alike.
+    pub fn cut_after(&mut self, facts: u64) -> Result<(), Fault> {
+        self.serving()?;
+        self.history().worth = facts.max(1);
+        Ok(())
+    }
+
+    #[doc(hidden)]
+    pub fn debug_history(&self) -> String {
+format!("begin {:02x?} cut {:02x?} offers {:02x?} refused {:?} {:?} hist {:?}", self.graph.beginning().map(|d|d[0]), self.graph.last_cut().map(|d|d[0]), self.graph.offers().iter().map(|d|d[0]).collect::<Vec<_>>(), self.graph.refused(), self.graph.size(), self.neighbours().iter().map(|n| self.free.as_ref().unwrap().exchange.history(*n).map(|h| (h.beginning.map(|d|d[0]),h.cut.map(|d|d[0]), h.roster==self.network.roster_digest()))).collect::<Vec<_>>())
+    }
+
+    /// Whether this agent has to be started again, as another incarnation and with what it has stored: it has been away for so long that the others have compacted facts that it
+    /// lacks, and has made facts of its own in the meantime. These are made again then.
+    pub fn is_outdated(&self) -> bool {
+        self.free.as_ref().is_some_and(|free| free.history.outdated)
+    }
+
+    /// What is to be stored since the last call. The host stores it before it sends any message that was answered in the meantime: what
+    /// a message says is then durable. O(1) if there is nothing, else O(blocks).
+    pub fn unstored(&mut self) -> Unstored {
+        let version = self.version();
+        let instead = std::mem::take(&mut self.shortened);
+        if Arc::ptr_eq(&version, &self.stored) && !instead {
+            return Unstored::default();
+        }
+        let parts = if instead {
+            self.graph.delta_since(&VersionVector::default())
+        } else {
+            self.graph.delta_since(&self.stored)
+        };
+        self.stored = version;
+        Unstored { instead, parts }
+    }
+
+    fn history(&mut self) -> &mut History {
+        &mut self.free.as_mut().expect("it serves").history
+    }
+
+    /// Takes away what is worth nothing any more, and makes a cut where it is this agent's turn.
+    ///
+    /// Everybody else must have said, each in one and the same heartbeat, that it has settled the cut and that it knows of the very members that are known here. Then nobody
+    /// can come to take part without it: who joins begins with what a member has that takes part, which has the cut or is among those that were asked.
+    pub(super) fn shorten(&mut self, now: u64, messages: &mut Vec<Message>) -> Result<(), Fault> {
+        if self.network.claim().is_none_or(|own| own.life != Life::Active) {
+            return Ok(());
+        }
+        let me = self.config.id.number();
+        let members = self.network.members().into_iter();
+        let others: Vec<u32> = members
+            .filter(|own| own.state != MemberState::Left && own.id.number() != me)
+            .map(|own| own.id.number())
+            .collect();
+        self.compact(&others);
+        let stable = self.stored_by(&others);
+        let facts = stable.facts();
+        let first = others.first().is_none_or(|&other| me < other);
+        let history = self.history();
+        if first && facts.saturating_sub(history.cut) >= history.worth {
+            history.cut = facts;
+            if self.graph.cut(&stable)?.is_some() && self.graph.seal().is_some() {
+                self.settle(now, Phase::Reconcile);
+                self.turn();
+                messages.extend(self.gossip(now));
+            }
+        }
+        Ok(())
+    }
+
+    /// What all of these are known to have stored.
+    fn stored_by(&mut self, others: &[u32]) -> VersionVector {
+        let version = (*self.version()).clone();
+        let exchange = &self.free.as_ref().expect("it serves").exchange;
+        others.iter().fold(version, |common, &number| {
+            let has = exchange.has(number);
+            has.map_or_else(VersionVector::default, |has| meet(&common, has))
+        })
+    }
+
+    fn compact(&mut self, others: &[u32]) {
+        let Some(cut) = self.graph.last_cut().filter(|cut| Some(*cut) != self.graph.beginning()) else {
+            return;
+        };
+        let roster = self.network.roster_digest();
+        let (mut stable, mut known) = ((*self.version()).clone(), (*self.version()).clone());
+        let exchange = &self.free.as_ref().expect("it serves").exchange;
+        for &number in others {
+            match exchange.history(number) {
+                Some(said) if said.cut == Some(cut) && said.roster == roster => {
+                    stable = meet(&stable, &said.version);
+                    known.join(&said.version);
+                }
+                _ => return,
+            }
+        }
+        self.shortened |= self.graph.compact(&stable, &known);
+    }
+
+    /// Begins with a snapshot that was received, if most of the neighbours that have facts begin with it, and most have been heard of.
+    pub(super) fn begin_anew(&mut self, now: u64) -> Result<(), Fault> {
+        let offers = self.graph.offers();
+        if offers.is_empty() {
+            return Ok(());
+        }
+        let neighbours = self.neighbours();
+        let exchange = &self.free.as_ref().expect("it serves").exchange;
+        let heard = neighbours.iter().filter_map(|&number| exchange.history(number));
+        let (mut count, mut beginnings) = (0, Vec::new());
+        for said in heard {
+            count += 1;
+            if said.beginning.is_some() || said.version.iter().len() > 0 {
+                beginnings.push(said.beginning);
+            }
+        }
+        if count * 2 <= neighbours.len() {
+            return Ok(());
+        }
+        let mut votes: BTreeMap<[u8; 32], usize> = BTreeMap::new();
+        for beginning in beginnings.iter().flatten() {
+            *votes.entry(*beginning).or_default() += 1;
+        }
+        let Some(digest) = offers
+            .into_iter()
+            .find(|offer| votes.get(offer).is_some_and(|votes| votes * 2 > beginnings.len()))
+        else {
+            return Ok(());
+        };
+        match self.graph.adopt(&digest, self.config.id) {
+            Ok(_) => {
+                self.standing = None;
+                self.graph.seal();
+                self.settle(now, Phase::Reconcile);
+                self.shortened = true;
+                self.unlearned = true;
+                self.turn();
+                Ok(())
+            }
+            // The cut that tells of it has not come yet.
+            Err(Fault::Absent(_)) => Ok(()),
+            Err(Fault::Misplaced(_)) => {
+                self.history().outdated = true;
+                Ok(())
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Takes in what an earlier run of this agent stored, in any order, before it joins or takes part in a round. Parts that are broken or
+    /// refused are left out, and counted in the answer. A snapshot among them is trusted, as it comes from this agent's own store.
+    pub fn restore(&mut self, parts: &[Vec<u8>], now: u64) -> u64 {
+        let mut broken = 0;
+        for part in parts {
+            broken += u64::from(self.graph.receive(part).is_err());
+        }
+        for digest in self.graph.offers() {
+            let adopted = self.graph.adopt(&digest, self.config.id);
+            broken += u64::from(!matches!(adopted, Ok(_) | Err(Fault::Absent(_))));
+        }
+        self.standing = None;
+        self.settle(now, Phase::Reconcile);
+        self.unlearned = true;
+        self.stored = self.version();
+        broken + self.graph.refused().len() as u64
+    }
+}
