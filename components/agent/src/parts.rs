@@ -89,8 +89,24 @@ impl Graph for egraph::Graph {
         Ok(egraph::Graph::cut(self, &version_to_wit(stable))?.map(Dot::from))
     }
 
-    fn compact(&mut self, stable: &VersionVector, known: &VersionVector) -> bool {
-        egraph::Graph::compact(self, &version_to_wit(stable), &version_to_wit(known))
+    fn close(&mut self, known: &VersionVector) -> Option<Dot> {
+        egraph::Graph::close(self, &version_to_wit(known)).map(Dot::from)
+    }
+
+    fn open_cut(&self) -> Option<Dot> {
+        egraph::Graph::open_cut(self).map(Dot::from)
+    }
+
+    fn compact(&mut self) -> bool {
+        egraph::Graph::compact(self)
+    }
+
+    fn is_void(&self) -> bool {
+        egraph::Graph::is_void(self)
+    }
+
+    fn resume(&mut self, parts: &[Vec<u8>]) -> u64 {
+        egraph::Graph::resume(self, parts)
     }
 
     fn beginning(&self) -> Option<[u8; 32]> {

@@ -58,9 +58,25 @@ impl GuestGraph for Graph {
         Ok(cut.map(types::Dot::from))
     }
 
-    fn compact(&self, stable: Vec<types::Dot>, known: Vec<types::Dot>) -> bool {
-        let (stable, known) = (version_from_wit(stable), version_from_wit(known));
-        self.replica.borrow_mut().compact(&stable, &known)
+    fn close(&self, known: Vec<types::Dot>) -> Option<types::Dot> {
+        let closed = self.replica.borrow_mut().close(&version_from_wit(known));
+        closed.map(types::Dot::from)
+    }
+
+    fn open_cut(&self) -> Option<types::Dot> {
+        self.replica.borrow().open_cut().map(types::Dot::from)
+    }
+
+    fn compact(&self) -> bool {
+        self.replica.borrow_mut().compact()
+    }
+
+    fn is_void(&self) -> bool {
+        self.replica.borrow().is_void()
+    }
+
+    fn resume(&self, parts: Vec<Vec<u8>>) -> u64 {
+        self.replica.borrow_mut().resume(&parts)
     }
 
     fn beginning(&self) -> Option<Vec<u8>> {

@@ -99,8 +99,24 @@ impl Graph for Kept {
         self.replica.cut(stable)
     }
 
-    fn compact(&mut self, stable: &VersionVector, known: &VersionVector) -> bool {
-        self.replica.compact(stable, known)
+    fn close(&mut self, known: &VersionVector) -> Option<Dot> {
+        self.replica.close(known)
+    }
+
+    fn open_cut(&self) -> Option<Dot> {
+        self.replica.open_cut()
+    }
+
+    fn compact(&mut self) -> bool {
+        self.replica.compact()
+    }
+
+    fn is_void(&self) -> bool {
+        self.replica.is_void()
+    }
+
+    fn resume(&mut self, parts: &[Vec<u8>]) -> u64 {
+        self.replica.resume(parts)
     }
 
     fn beginning(&self) -> Option<[u8; 32]> {

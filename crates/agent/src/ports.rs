@@ -82,7 +82,11 @@ pub trait Graph {
     fn certify(&mut self, agents: &[AgentId]) -> bool;
     fn uncertified(&self) -> Vec<AgentId>;
     fn cut(&mut self, stable: &VersionVector) -> Result<Option<Dot>, Fault>;
-    fn compact(&mut self, stable: &VersionVector, known: &VersionVector) -> bool;
+    fn close(&mut self, known: &VersionVector) -> Option<Dot>;
+    fn open_cut(&self) -> Option<Dot>;
+    fn compact(&mut self) -> bool;
+    fn is_void(&self) -> bool;
+    fn resume(&mut self, parts: &[Vec<u8>]) -> u64;
     fn beginning(&self) -> Option<[u8; 32]>;
     fn last_cut(&self) -> Option<[u8; 32]>;
     fn offers(&self) -> Vec<[u8; 32]>;

@@ -70,6 +70,8 @@ pub(crate) enum Segment {
     Certify(Vec<Dot>),
     /// Every member has the facts up to a version vector; their snapshot stands for them from now on. See [`crate::era`].
     Cut(Cut),
+    /// Facts that were made without knowing of a cut count only up to this version vector.
+    Close { cut: Dot, version: VersionVector },
 }
 
 /// What a cut says.
@@ -436,11 +438,16 @@ impl Block {
         self.segments.iter().map(Segment::facts).sum()
     }
 
-    /// Whether it holds other facts than certificates and cuts.
+    /// The sequence of its last fact.
+    pub(crate) fn last(&self) -> u64 {
+        self.first + self.facts() - 1
+    }
+
+    /// Whether it holds other facts than certificates and what is said of cuts.
     pub(crate) fn makes_claims(&self) -> bool {
         self.segments
             .iter()
-            .any(|segment| !matches!(segment, Segment::Certify(_) | Segment::Cut(_)))
+            .any(|segment| !matches!(segment, Segment::Certify(_) | Segment::Cut(_) | Segment::Close { .. }))
     }
 
     /// Splits it into its first facts and the others.
@@ -549,6 +556,12 @@ impl Block {
                     put(&mut bytes, u64::from(cut.number));
                     put_vector(&mut bytes, &cut.version);
                     bytes.extend_from_slice(&cut.digest);
+                }
+                Segment::Close { cut, version } => {
+                    bytes.push(6);
+                    put(&mut bytes, u64::from(cut.agent.0));
+                    put(&mut bytes, cut.sequence);
+                    put_vector(&mut bytes, version);
                 }
             }
         }
@@ -671,6 +684,13 @@ fn read_segment(reader: &mut Reader<'_>, operators: &[Operator]) -> Result<Segme
             version: reader.vector()?,
             digest: reader.array()?,
         }),
+        6 => Segment::Close {
+            cut: Dot {
+                agent: AgentId(reader.small()?),
+                sequence: reader.varint()?,
+            },
+            version: reader.vector()?,
+        },
         _ => return Err(reader.malformed("a segment is of no known kind")),
     })
 }

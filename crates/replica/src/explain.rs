@@ -517,7 +517,7 @@ impl Replica {
             let mut sequence = block.first - 1;
             for segment in &block.segments {
                 match segment {
-                    Segment::Rule(_) | Segment::Certify(_) | Segment::Cut(_) => {}
+                    Segment::Rule(_) | Segment::Certify(_) | Segment::Cut(_) | Segment::Close { .. } => {}
                     Segment::Term { body, .. } => {
                         forest.body(&mut self.graph, &block, body).ok_or_else(broken)?;
                     }

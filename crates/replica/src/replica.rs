@@ -226,6 +226,10 @@ pub struct Replica {
     pub(crate) logs: BTreeMap<AgentId, Log>,
     pending: Pending,
     pending_bytes: usize,
+    /// Whether what is taken in was accepted before, by this replica or one that it copies.
+    replays: bool,
+    /// Whether facts were accepted that do not count.
+    void: bool,
     /// Agents whose facts were refused for good from a sequence on.
     refused: BTreeMap<AgentId, (Dot, String)>,
     /// Agents whose facts wait for a reason to believe them.
@@ -278,6 +282,8 @@ impl Replica {
             logs: BTreeMap::new(),
             pending: BTreeMap::new(),
             pending_bytes: 0,
+            replays: false,
+            void: false,
             refused: BTreeMap::new(),
             held: BTreeMap::new(),
             forks: BTreeMap::new(),

@@ -62,7 +62,9 @@ fn read(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
             "--partition" => scenario.partitions.push(value.parse()?),
             "--crash" => scenario.crashes.push(value.parse()?),
             "--topology" => scenario.topology = topology_of(&value)?,
-            "--cut-after" => scenario.cut_after = value.parse().map_err(|_| format!("`{value}` is no number of facts"))?,
+            "--cut-after" => {
+                scenario.cut_after = value.parse().map_err(|_| format!("`{value}` is no number of facts"))?
+            }
             "--until" => scenario.limit = value.parse()?,
             "--workload" => scenario.workload = workload(&value)?,
             "--regions" => {

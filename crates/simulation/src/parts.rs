@@ -93,8 +93,24 @@ impl Graph for Watched {
         self.inner.cut(stable)
     }
 
-    fn compact(&mut self, stable: &VersionVector, known: &VersionVector) -> bool {
-        self.inner.compact(stable, known)
+    fn close(&mut self, known: &VersionVector) -> Option<Dot> {
+        self.inner.close(known)
+    }
+
+    fn open_cut(&self) -> Option<Dot> {
+        self.inner.open_cut()
+    }
+
+    fn compact(&mut self) -> bool {
+        self.inner.compact()
+    }
+
+    fn is_void(&self) -> bool {
+        self.inner.is_void()
+    }
+
+    fn resume(&mut self, parts: &[Vec<u8>]) -> u64 {
+        self.inner.resume(parts)
     }
 
     fn beginning(&self) -> Option<[u8; 32]> {

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eqmesh_replica::{Fault, VersionVector};
 use eqmesh_orchestrator::{Life, MemberState};
+use eqmesh_replica::{AgentId, Dot, Fault, VersionVector};
 use eqmesh_timeline::Phase;
 
 use super::Node;
@@ -58,13 +58,28 @@ impl<P: Parts> Node<P> {
 
     #[doc(hidden)]
     pub fn debug_history(&self) -> String {
-format!("begin {:02x?} cut {:02x?} offers {:02x?} refused {:?} {:?} hist {:?}", self.graph.beginning().map(|d|d[0]), self.graph.last_cut().map(|d|d[0]), self.graph.offers().iter().map(|d|d[0]).collect::<Vec<_>>(), self.graph.refused(), self.graph.size(), self.neighbours().iter().map(|n| self.free.as_ref().unwrap().exchange.history(*n).map(|h| (h.beginning.map(|d|d[0]),h.cut.map(|d|d[0]), h.roster==self.network.roster_digest()))).collect::<Vec<_>>())
+        format!(
+            "begin {:02x?} cut {:02x?} offers {:02x?} refused {:?} {:?} hist {:?}",
+            self.graph.beginning().map(|d| d[0]),
+            self.graph.last_cut().map(|d| d[0]),
+            self.graph.offers().iter().map(|d| d[0]).collect::<Vec<_>>(),
+            self.graph.refused(),
+            (self.graph.size(), self.graph.open_cut(), self.graph.is_void()),
+            self.neighbours()
+                .iter()
+                .map(|n| self.free.as_ref().unwrap().exchange.history(*n).map(|h| (
+                    h.beginning.map(|d| d[0]),
+                    h.cut.map(|d| d[0]),
+                    h.roster == self.network.roster_digest()
+                )))
+                .collect::<Vec<_>>()
+        )
     }
 
     /// Whether this agent has to be started again, as another incarnation and with what it has stored: it has been away for so long that the others have compacted facts that it
     /// lacks, and has made facts of its own in the meantime. These are made again then.
     pub fn is_outdated(&self) -> bool {
-        self.free.as_ref().is_some_and(|free| free.history.outdated)
+        self.graph.is_void() || self.free.as_ref().is_some_and(|free| free.history.outdated)
     }
 
     /// What is to be stored since the last call. The host stores it before it sends any message that was answered in the meantime: what
@@ -90,32 +105,62 @@ format!("begin {:02x?} cut {:02x?} offers {:02x?} refused {:?} {:?} hist {:?}", 
 
     /// Takes away what is worth nothing any more, and makes a cut where it is this agent's turn.
     ///
-    /// Everybody else must have said, each in one and the same heartbeat, that it has settled the cut and that it knows of the very members that are known here. Then nobody
-    /// can come to take part without it: who joins begins with what a member has that takes part, which has the cut or is among those that were asked.
+    /// The maker of a cut closes it when everybody else has said, each in one and the same heartbeat, that it has settled the cut and that it knows of the very members that are
+    /// known here. Then nobody can come to take part without it: who joins begins with what a member has that takes part, which has the cut or is among those that were asked.
     pub(super) fn shorten(&mut self, now: u64, messages: &mut Vec<Message>) -> Result<(), Fault> {
         if self.network.claim().is_none_or(|own| own.life != Life::Active) {
             return Ok(());
         }
         let me = self.config.id.number();
-        let members = self.network.members().into_iter();
+        let members = self.network.members();
         let others: Vec<u32> = members
+            .iter()
             .filter(|own| own.state != MemberState::Left && own.id.number() != me)
             .map(|own| own.id.number())
             .collect();
-        self.compact(&others);
-        let stable = self.stored_by(&others);
-        let facts = stable.facts();
+        self.shortened |= self.graph.compact();
+        // Who was found lost may be there all the same, in the other half of a network that is torn: only one half has most members. Facts that the smaller half makes
+        // meanwhile do not count; their makers find that out, and start again with what the others have.
+        if (others.len() + 1) * 2 <= members.len() {
+            return Ok(());
+        }
         let first = others.first().is_none_or(|&other| me < other);
-        let history = self.history();
-        if first && facts.saturating_sub(history.cut) >= history.worth {
-            history.cut = facts;
-            if self.graph.cut(&stable)?.is_some() && self.graph.seal().is_some() {
-                self.settle(now, Phase::Reconcile);
-                self.turn();
-                messages.extend(self.gossip(now));
+        let made = match self.graph.open_cut() {
+            // If its maker is no more, somebody else closes it.
+            Some(cut) if cut.agent == self.config.id || first && !self.is_alive(cut.agent) => {
+                match self.known_to_all(cut, &others) {
+                    Some(known) => self.graph.close(&known).is_some(),
+                    None => false,
+                }
             }
+            Some(_) => false,
+            None => {
+                let facts = self.stored_by(&others).facts();
+                let history = self.history();
+                let worth = first && facts.saturating_sub(history.cut) >= history.worth;
+                if worth {
+                    history.cut = facts;
+                }
+                worth && self.cut(&others)?
+            }
+        };
+        if made && self.graph.seal().is_some() {
+            self.settle(now, Phase::Reconcile);
+            self.turn();
+            messages.extend(self.gossip(now));
         }
         Ok(())
+    }
+
+    fn cut(&mut self, others: &[u32]) -> Result<bool, Fault> {
+        let stable = self.stored_by(others);
+        Ok(self.graph.cut(&stable)?.is_some())
+    }
+
+    /// Whether an incarnation is the one that counts, and takes part.
+    fn is_alive(&self, agent: AgentId) -> bool {
+        let claim = self.network.claim_of(agent.number());
+        claim.is_some_and(|own| own.incarnation == agent.incarnation() && own.life != Life::Left)
     }
 
     /// What all of these are known to have stored.
@@ -128,23 +173,19 @@ format!("begin {:02x?} cut {:02x?} offers {:02x?} refused {:?} {:?} hist {:?}", 
         })
     }
 
-    fn compact(&mut self, others: &[u32]) {
-        let Some(cut) = self.graph.last_cut().filter(|cut| Some(*cut) != self.graph.beginning()) else {
-            return;
-        };
+    /// The join of what all of these had when they said that they have settled a cut. None if some have not, or know of other members.
+    fn known_to_all(&mut self, cut: Dot, others: &[u32]) -> Option<VersionVector> {
         let roster = self.network.roster_digest();
-        let (mut stable, mut known) = ((*self.version()).clone(), (*self.version()).clone());
+        let mut known = (*self.version()).clone();
         let exchange = &self.free.as_ref().expect("it serves").exchange;
         for &number in others {
-            match exchange.history(number) {
-                Some(said) if said.cut == Some(cut) && said.roster == roster => {
-                    stable = meet(&stable, &said.version);
-                    known.join(&said.version);
-                }
-                _ => return,
+            let said = exchange.history(number)?;
+            if said.version.get(cut.agent) < cut.sequence || said.roster != roster {
+                return None;
             }
+            known.join(&said.version);
         }
-        self.shortened |= self.graph.compact(&stable, &known);
+        Some(known)
     }
 
     /// Begins with a snapshot that was received, if most of the neighbours that have facts begin with it, and most have been heard of.
@@ -199,18 +240,14 @@ format!("begin {:02x?} cut {:02x?} offers {:02x?} refused {:?} {:?} hist {:?}", 
     /// Takes in what an earlier run of this agent stored, in any order, before it joins or takes part in a round. Parts that are broken or
     /// refused are left out, and counted in the answer. A snapshot among them is trusted, as it comes from this agent's own store.
     pub fn restore(&mut self, parts: &[Vec<u8>], now: u64) -> u64 {
-        let mut broken = 0;
-        for part in parts {
-            broken += u64::from(self.graph.receive(part).is_err());
-        }
-        for digest in self.graph.offers() {
-            let adopted = self.graph.adopt(&digest, self.config.id);
-            broken += u64::from(!matches!(adopted, Ok(_) | Err(Fault::Absent(_))));
-        }
+        let broken = self.graph.resume(parts);
         self.standing = None;
-        self.settle(now, Phase::Reconcile);
+        if self.graph.seal().is_some() {
+            self.settle(now, Phase::Reconcile);
+        }
         self.unlearned = true;
         self.stored = self.version();
+        self.shortened = true;
         broken + self.graph.refused().len() as u64
     }
 }

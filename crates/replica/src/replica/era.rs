@@ -19,8 +19,8 @@ use eqmesh_egraph::matching::Matcher;
 use eqmesh_egraph::program;
 use eqmesh_egraph::value::Value;
 
-use super::{Birth, KnownRule, Label, Options, Replica};
-use crate::block::{Cut, Segment};
+use super::{Birth, KnownRule, Label, Options, Replica, Waiting};
+use crate::block::{Block, Cut, Segment};
 use crate::fault::Fault;
 use crate::log::{Baseline, Entry, Log, Stretch};
 use crate::snapshot::{Before, BoundLabel, Head, Snapshot, Stub, Table};
@@ -48,7 +48,9 @@ pub(crate) struct Era {
     /// The row of each node of the snapshot.
     pub(super) rows: Vec<RowId>,
     /// The snapshot, and its digest. None for the era before the one that this replica was loaded from.
-    snapshot: Option<(Arc<[u8]>, [u8; 32])>,
+    pub(super) snapshot: Option<(Arc<[u8]>, [u8; 32])>,
+    /// What of the facts that were made without knowing of the cut counts. None before it is closed.
+    pub(super) closed: Option<VersionVector>,
 }
 
 impl Era {
@@ -100,7 +102,7 @@ impl Replica {
     }
 
     /// Makes a `cut` fact: all members are known to have acknowledged `stable`. Its facts, as far as they can be compacted, are replaced by their snapshot from now on; see
-    /// [`Replica::compact`]. None if there is nothing new to compact.
+    /// [`Replica::compact`]. None if nothing was made since the last cut.
     ///
     /// The facts must be settled here, and `stable` a vector of a replica's life or the meet of such. Replays the facts since the last cut: O(facts).
     pub fn cut(&mut self, stable: &VersionVector) -> Result<Option<Dot>, Fault> {
@@ -114,6 +116,11 @@ impl Replica {
         if self.eras.iter().any(|era| !era.covered_by(stable)) {
             return Ok(None);
         }
+        // Whoever begins with its snapshot does not know the names of the era before the last one.
+        let old = |era: &Era| era.closed.as_ref().is_some_and(|closed| stable.covers(closed));
+        if !self.eras.iter().all(old) {
+            return Ok(None);
+        }
         let Some((version, bytes)) = self.whole_past(stable)? else {
             return Ok(None);
         };
@@ -125,16 +132,12 @@ impl Replica {
         Ok(Some(self.draft_segment(Segment::Cut(cut), 0)))
     }
 
-    /// The greatest version vector up to this one of which every fact was accepted, and its snapshot. None if that is no more than the last cut has.
+    /// The greatest version vector up to this one of which every fact was accepted, and its snapshot. None if that is what the last cut has.
     fn whole_past(&self, stable: &VersionVector) -> Result<Option<(VersionVector, Vec<u8>)>, Fault> {
         let mut version = stable.clone();
         loop {
-            let news = version.iter().any(|dot| {
-                let compacted = self.eras.last().map_or(0, |era| era.version.get(dot.agent));
-                let claims = self.logs.get(&dot.agent).map_or(0, |log| log.claims);
-                claims > compacted && dot.sequence > compacted
-            });
-            if !news || self.eras.iter().any(|era| !era.covered_by(&version)) {
+            let last = self.eras.last();
+            if last.is_some_and(|era| era.version == version) || self.eras.iter().any(|era| !era.covered_by(&version)) {
                 return Ok(None);
             }
             let mut past = self.past(&version)?;
@@ -164,6 +167,7 @@ impl Replica {
             Some(beginning) => Replica::of_snapshot(options, beginning.snapshot.clone())?,
             None => Replica::new(options),
         };
+        past.replays = true;
         for (agent, log) in &self.logs {
             let up_to = version.get(*agent);
             for entry in log.entries.iter().take_while(|entry| entry.first <= up_to) {
@@ -303,6 +307,7 @@ impl Replica {
                 version: before.version,
                 rows: before.rows.iter().map(|&number| rows[number as usize]).collect(),
                 snapshot: None,
+                closed: Some(VersionVector::default()),
             };
             replica.floor = Some(era.fact);
             replica.eras.push(era);
@@ -364,6 +369,7 @@ impl Replica {
                 version: cut.version.clone(),
                 rows: rows.clone(),
                 snapshot: Some((beginning.snapshot.clone(), beginning.digest)),
+                closed: None,
             });
         }
         let mut past = self.past(&cut.version).map_err(|fault| fault.to_string())?;
@@ -391,6 +397,7 @@ impl Replica {
             version: cut.version.clone(),
             rows,
             snapshot: Some((bytes.into(), cut.digest)),
+            closed: None,
         })
     }
 
@@ -451,18 +458,108 @@ impl Replica {
         }
     }
 
-    /// Takes away the facts that a snapshot stands for, where that can no longer matter to anybody: the last cut but for later ones that `stable` covers. `stable` is what every member has
-    /// acknowledged, and `known` the join of what they acknowledged with. Answers whether anything was taken away.
+    /// Closes the last cut: `known` is the join of what the members had when they said that they had settled it. Facts that were made without
+    /// knowing of the cut, and are not under it, will never count. Makes a `close` fact; none if no cut is open. The maker of the
+    /// cut does that, or somebody else if it is no more.
+    /// They need not be here: as long as the cut is open, they wait.
+    pub fn close(&mut self, known: &VersionVector) -> Option<Dot> {
+        let cut = self.open_cut()?;
+        let version = known.clone();
+        Some(self.draft_segment(Segment::Close { cut, version }, 0))
+    }
+
+    /// The last cut, if it is not closed.
+    pub fn open_cut(&self) -> Option<Dot> {
+        let open = self.eras.last().filter(|era| era.closed.is_none());
+        open.map(|era| era.fact)
+    }
+
+    pub(super) fn check_close(&self, cut: Dot, block: &Block) -> Result<(), String> {
+        let era = self
+            .eras
+            .iter()
+            .find(|era| era.fact == cut && era.covered_by(&block.base));
+        if era.is_none() {
+            return Err("it closes what is no cut that its maker had settled".to_owned());
+        }
+        Ok(())
+    }
+
+    pub(super) fn close_era(&mut self, cut: Dot, version: &VersionVector) {
+        let Some(at) = self.eras.iter().position(|era| era.fact == cut) else {
+            return;
+        };
+        self.eras[at].closed.get_or_insert_default().join(version);
+        let (eras, era) = (&self.eras, &self.eras[at]);
+        let counts = |entry: &Entry, agent: AgentId| {
+            let Some(Ok(block)) = entry.bytes.as_ref().map(|bytes| Block::decode(bytes)) else {
+                return true;
+            };
+            let known = eras.iter().rev().find(|own| own.covered_by(&block.base));
+            known.is_some_and(|own| own.order() >= era.order()) || version.get(agent) >= entry.last
+        };
+        let void = self.logs.iter().any(|(&agent, log)| {
+            let covered = era.version.get(agent);
+            let since = log.entries.partition_point(|entry| entry.last <= covered);
+            log.entries[since..].iter().any(|entry| !counts(entry, agent))
+        });
+        self.void |= void;
+    }
+
+    /// Whether facts were accepted here that do not count, as a cut was closed without them: this replica has to begin anew, with [`Replica::resume`] of what it has stored.
+    /// Happens only where an agent lost its state, or parts of it.
+    pub fn is_void(&self) -> bool {
+        self.void
+    }
+
+    /// Whether a block whose past is here can be settled.
     ///
-    /// Whoever has acknowledged a cut makes facts in its era or a later one, and all its earlier facts are under `known`; so once these are settled, the names of the
-    /// eras before are never asked for again.
-    pub fn compact(&mut self, stable: &VersionVector, known: &VersionVector) -> bool {
+    /// A replica that has settled a cut takes in facts that were made without knowing of it only up to the version vector that the cut is closed with. So nobody builds on facts that others will
+    /// never accept.
+    pub(super) fn standing(&self, block: &Block) -> Standing {
+        if self.replays {
+            return Standing::Counts;
+        }
+        let floor = self.floor.is_some_and(|cut| block.base.get(cut.agent) < cut.sequence);
+        let cuts_behind = block
+            .segments
+            .iter()
+            .any(|segment| matches!(segment, Segment::Cut(cut) if !self.begins_before(&cut.version)));
+        if floor || cuts_behind {
+            return Standing::Void;
+        }
+        if block.origin == self.options.agent {
+            return Standing::Counts;
+        }
+        let known = self.eras.iter().rposition(|era| era.covered_by(&block.base));
+        let unknown = &self.eras[known.map_or(0, |at| at + 1)..];
+        match unknown.iter().filter_map(|era| era.closed.as_ref()).last() {
+            None if unknown.is_empty() => Standing::Counts,
+            None => Standing::Waits,
+            Some(closed) if closed.get(block.origin) >= block.last() => Standing::Counts,
+            Some(_) => Standing::Void,
+        }
+    }
+
+    /// The cuts that are yet to be settled here, and all before them. Cuts that were made side by side know nothing of each other; they must not wait for each other to be closed.
+    pub(super) fn under_pending_cuts(&self) -> VersionVector {
+        let mut under = VersionVector::default();
+        for Waiting { block, .. } in self.pending.values() {
+            if block.segments.iter().any(|segment| matches!(segment, Segment::Cut(_))) {
+                under.join(&block.base);
+                under.raise(block.origin, block.last());
+            }
+        }
+        under
+    }
+
+    /// Takes away the facts that the snapshot of a closed cut stands for, and the names of the eras before, once everything is here that still needed these. Answers whether anything was taken away.
+    pub fn compact(&mut self) -> bool {
         let version = self.version();
         // Of cuts that were made side by side, none goes without the others: whoever begins with one could not check the other.
         let at = (0..self.eras.len()).rev().find(|&at| {
             let (before, era, after) = (&self.eras[..at], &self.eras[at], &self.eras[at + 1..]);
-            era.covered_by(stable)
-                && version.covers(known)
+            era.closed.as_ref().is_some_and(|closed| version.covers(closed))
                 && era.snapshot.is_some()
                 && before.iter().all(|own| own.covered_by(&era.version))
                 && after.iter().all(|own| era.covered_by(&own.version))
@@ -508,11 +605,15 @@ impl Replica {
     pub(super) fn has_entered(&self, digest: &[u8; 32]) -> bool {
         self.eras.iter().any(|era| era.digest().as_ref() == Some(digest))
     }
+}
 
-    /// Whether a block on top of this version vector was made in an era whose names are still known.
-    pub(super) fn knows_era_of(&self, base: &VersionVector) -> bool {
-        self.floor.is_none_or(|cut| base.get(cut.agent) >= cut.sequence)
-    }
+/// See [`Replica::standing`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Counts,
+    /// Until the cut is closed.
+    Waits,
+    Void,
 }
 
 /// The latest era that begins within a version vector.

@@ -50,10 +50,12 @@ impl Replica {
             Some(snapshot) => Replica::of_snapshot(options, snapshot.into())?,
             None => Replica::new(options),
         };
+        replica.replays = true;
         for part in parts {
             replica.restore(part)?;
         }
         let settled = replica.settle();
+        replica.replays = false;
         if let Some((dot, reason)) = settled.refused.into_iter().next() {
             return Err(Fault::Refused(format!(
                 "fact {} of agent {} does not hold: {reason}",
@@ -63,6 +65,39 @@ impl Replica {
         }
         replica.own_up();
         Ok(replica)
+    }
+
+    /// Takes in what an earlier incarnation of this agent stored, in any order, and answers how many parts are broken or refused. What it had accepted is accepted again; a snapshot is
+    /// trusted. Where some of it has been found void in the meantime (see [`Replica::is_void`]), it begins anew.
+    ///
+    /// To be called on an empty replica that makes facts under an incarnation that was never used.
+    pub fn resume<B: AsRef<[u8]>>(&mut self, parts: &[B]) -> u64 {
+        let mut broken = 0;
+        for part in parts {
+            broken += u64::from(self.receive(part.as_ref()).is_err());
+        }
+        let offered: Vec<[u8; 32]> = self.offers().copied().collect();
+        for digest in offered {
+            let adopted = self.adopt(&digest, self.options.agent);
+            broken += u64::from(!matches!(adopted, Ok(_) | Err(Fault::Absent(_))));
+        }
+        self.replays = true;
+        self.settle();
+        self.replays = false;
+        if self.is_void() {
+            broken += u64::from(self.renew().is_err());
+        }
+        broken
+    }
+
+    /// Begins anew with the snapshot of the last closed cut, without what turned out void.
+    fn renew(&mut self) -> Result<u64, Fault> {
+        let closed = self.eras.iter().rev().find(|era| era.closed.is_some());
+        let (snapshot, digest) = closed
+            .and_then(|era| era.snapshot.clone())
+            .ok_or_else(|| Fault::Absent("there is no snapshot to begin with".to_owned()))?;
+        self.offers.insert(digest, snapshot);
+        self.adopt(&digest, self.options.agent)
     }
 
     /// Takes in a block from a store of its own, where its own facts may be, too.
@@ -90,7 +125,10 @@ impl Replica {
 
     /// The digest of the snapshot of the last cut that is settled here; none before the first.
     pub fn last_cut(&self) -> Option<[u8; 32]> {
-        self.eras.last().and_then(|era| era.digest()).or_else(|| self.beginning())
+        self.eras
+            .last()
+            .and_then(|era| era.digest())
+            .or_else(|| self.beginning())
     }
 
     /// Keeps a snapshot of somebody else's until it is known whether to trust it.
@@ -145,7 +183,8 @@ impl Replica {
         new.settle();
         if !new.has_entered(digest) {
             self.offers = std::mem::take(&mut new.offers);
-            self.offers.extend(new.beginning.take().map(|own| (*digest, own.snapshot)));
+            self.offers
+                .extend(new.beginning.take().map(|own| (*digest, own.snapshot)));
             return Err(Fault::Absent("the cut of this snapshot was not received".to_owned()));
         }
         new.own_up();
@@ -176,7 +215,7 @@ impl Replica {
                             new.declare(&block.operators).is_ok() && new.unite(&left, &right).is_ok()
                         }),
                         // Whatever holds is found again.
-                        Segment::Apply { .. } | Segment::Certify(_) | Segment::Cut(_) => true,
+                        Segment::Apply { .. } | Segment::Certify(_) | Segment::Cut(_) | Segment::Close { .. } => true,
                     };
                     lost += u64::from(!made);
                 }

@@ -10,7 +10,7 @@ use eqmesh_egraph::program;
 use eqmesh_egraph::rule::Rule;
 
 use super::ahead::Ahead;
-use super::era::{self, Era};
+use super::era::{self, Era, Standing};
 use super::{Birth, Checked, FORKED, Held, KnownRule, Label, Mark, Own, Replica, Settled, Share, Waiting, version};
 use crate::block::{Block, Body, BodyArgument, PARENT, Segment};
 use crate::fault::Fault;
@@ -123,7 +123,7 @@ impl Replica {
                 settled.accepted += block.facts();
                 unions += self.go_ahead(&block, bytes, *ahead);
                 self.marks.extend(own.into_iter().flat_map(|own| own.marks));
-                self.close(least);
+                self.refresh(least);
                 continue;
             }
             // All are checked against the closed e-graph before the first is applied.
@@ -145,7 +145,7 @@ impl Replica {
             }
             if changed {
                 unions += self.graph.rebuild();
-                self.close(least);
+                self.refresh(least);
             } else {
                 // Certificates change colors alone, but a copy made before does not have them.
                 self.generation += 1;
@@ -168,9 +168,11 @@ impl Replica {
     /// The blocks of the least height among those whose past is here, by agent. What was held back is among them if more is known than when it was tried.
     fn next_batch(&mut self) -> Vec<Waiting> {
         let here = version(&self.logs);
+        let under_cuts = self.under_pending_cuts();
         let ready = self.pending.iter().filter(|((origin, first), Waiting { block, .. })| {
             let next = *first == here.get(*origin) + 1 && !self.held.contains_key(origin);
-            next && !self.refused.contains_key(origin) && here.covers(&block.base)
+            let past = next && !self.refused.contains_key(origin) && here.covers(&block.base);
+            past && (self.standing(block) != Standing::Waits || under_cuts.get(*origin) >= block.last())
         });
         let mut keys: Vec<(u32, AgentId, u64)> = ready
             .map(|(&(origin, first), Waiting { block, .. })| (block.height, origin, first))
@@ -281,7 +283,7 @@ impl Replica {
                 Segment::Term { body, .. } => body.nodes.len(),
                 Segment::Equal { left, right } => left.nodes.len() + right.nodes.len(),
                 Segment::Apply { rule, .. } => self.rules[rule].matcher.additions(),
-                Segment::Rule(_) | Segment::Certify(_) | Segment::Cut(_) => 0,
+                Segment::Rule(_) | Segment::Certify(_) | Segment::Cut(_) | Segment::Close { .. } => 0,
             } as u32;
             let facts = segment.facts() as u32;
             match layout.last_mut() {
@@ -293,7 +295,7 @@ impl Replica {
     }
 
     /// After a change of the e-graph by blocks of this height.
-    fn close(&mut self, height: u32) {
+    fn refresh(&mut self, height: u32) {
         self.height = self.height.max(height);
         self.absorb_deaths();
         if self.graph.dead_rows() > MIN_DEAD.max(self.graph.enodes()) {
@@ -352,11 +354,7 @@ impl Replica {
         if own.map_or([0; 32], |log| log.chain)[..PARENT] != block.parent {
             return Err(Misfit::Fork);
         }
-        let cuts_behind = block
-            .segments
-            .iter()
-            .any(|segment| matches!(segment, Segment::Cut(cut) if !self.begins_before(&cut.version)));
-        if !self.knows_era_of(&block.base) || cuts_behind {
+        if self.standing(block) == Standing::Void {
             return Err(Misfit::Forgotten);
         }
         let height = block
@@ -464,6 +462,7 @@ impl Replica {
                         Err(reason) => Some(reason),
                     }
                 }
+                Segment::Close { cut, .. } => self.check_close(*cut, block).err(),
             };
             let too_many = u32::try_from(first_ordinal as usize + named.total).is_err();
             checks.fault = fault.or(too_many.then(|| "it names more e-nodes than can be numbered".to_owned()));
@@ -596,6 +595,7 @@ impl Replica {
                 }
                 // Its era is entered once the whole block is.
                 Segment::Cut(_) => {}
+                Segment::Close { cut, version } => self.close_era(*cut, version),
                 Segment::Certify(dots) => {
                     for dot in dots {
                         let log = self.logs.get_mut(&dot.agent).expect("checked");
