@@ -16,7 +16,7 @@ use rand::RngExt as _;
 use rand::SeedableRng as _;
 use rand_pcg::Pcg64Mcg;
 
-use carriage::{MANY, Tear};
+use carriage::Tear;
 
 use crate::fault::Recovery;
 use crate::forger;
@@ -25,6 +25,9 @@ use crate::oracle::{Reference, check_fixpoint};
 use crate::parts::Simulated;
 use crate::report::Report;
 use crate::scenario::Scenario;
+
+/// Founders of larger networks are not told apart by sessions: to tell everybody of each would take longer than all else.
+const NAMELESS: u32 = 500;
 
 /// Failures that are listed.
 const MAX_FAILURES: usize = 10;
@@ -221,7 +224,7 @@ impl<'a> World<'a> {
     /// Starts an agent, with what is on its disk.
     fn start(&mut self, at: usize, joining: bool) {
         let scenario = self.scenario;
-        let session = if scenario.agents > MANY && !joining {
+        let session = if scenario.agents > NAMELESS && !joining {
             0
         } else {
             self.random.random::<u64>() | 1

@@ -46,6 +46,17 @@ fn a_thousand_agents_on_an_expander_agree_within_twice_the_diameter() {
 }
 
 #[test]
+fn rosters_of_many_pages_are_told_to_everybody() {
+    let scenario = Scenario {
+        agents: 400,
+        topology: Topology::Expander,
+        loss: 0.1,
+        ..Scenario::default()
+    };
+    run(scenario, 1);
+}
+
+#[test]
 fn of_two_agents_under_one_number_exactly_one_stops() {
     for seed in 0..20 {
         let scenario = Scenario {

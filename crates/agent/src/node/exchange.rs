@@ -448,15 +448,19 @@ impl<P: Parts> Node<P> {
             return;
         }
         self.network.hear(number, now);
-        self.turn();
+        let subject = self.turn();
         self.network.count(pulse.subject, &pulse.vouchers);
+        self.announce(subject, now);
         let differs = self.network.roster_digest() != pulse.roster;
         let level = self.state_digest() == digest;
         let version = self.version();
+        let told = self.exchange().meet(number, &version).roster;
+        let told_all = self.network.claims_since(told, 1).0.is_empty();
         let exchange = self.exchange();
         let ticks = exchange.ticks;
         let peer = exchange.meet(number, &version);
-        if differs {
+        // Once it has been told everything, it is told again from the beginning: something was lost.
+        if differs && told_all {
             peer.roster = 0;
         }
         if level {

@@ -30,6 +30,8 @@ use crate::ports::{Graph, Network, Parts};
 pub(super) struct Free {
     /// The subject whose statement was made here.
     stated: Option<[u8; 16]>,
+    /// The subject on which all have converged, last.
+    announced: Option<[u8; 16]>,
     ruleset: String,
     /// Doubles the budget of a step so often, as it was spent without result.
     doublings: u32,
@@ -59,6 +61,7 @@ impl<P: Parts> Node<P> {
         self.network.enter(entrance).map_err(misfit)?;
         self.free = Some(Box::new(Free {
             stated: None,
+            announced: None,
             ruleset: String::new(),
             doublings: 0,
             exchange: Exchange::new(entrance.topology),
@@ -226,11 +229,18 @@ impl<P: Parts> Node<P> {
         if report.saturated && certified {
             free.stated = Some(subject);
             self.network.vouch();
-            if self.network.agreed() {
-                self.note(EventKind::Converged, None, None, None, 0, now, Phase::Reconcile);
-            }
+            self.announce(subject, now);
         }
         Ok(Vec::new())
+    }
+
+    /// Notes that all have converged, once for each subject.
+    pub(super) fn announce(&mut self, subject: [u8; 16], now: u64) {
+        let free = self.free.as_mut().expect("it serves");
+        if free.announced != Some(subject) && self.network.agreed() {
+            free.announced = Some(subject);
+            self.note(EventKind::Converged, None, None, None, 0, now, Phase::Reconcile);
+        }
     }
 
     /// Makes a certificate of what falls to this agent. Answers whether everything is certified already.

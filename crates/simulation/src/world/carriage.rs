@@ -10,7 +10,7 @@ use super::{Event, World};
 use crate::fault::Delay;
 
 /// In larger networks not every message is written and read again.
-pub(super) const MANY: u32 = 256;
+const MANY: u32 = 256;
 
 /// A time at which messages between groups are lost.
 pub(super) struct Tear {
