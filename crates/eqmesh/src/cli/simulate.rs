@@ -7,7 +7,7 @@ use clap::Args;
 use eqmesh::program;
 use eqmesh_orchestrator::Topology;
 use eqmesh_simulation::{
-    Crash, Delay, NAMED, Partition, Regions, Report, Scenario, Seeds, Simulation, Span, Sweep, Workload, topology_of,
+    Crash, Delay, NAMED, Partition, Regions, Scenario, Seeds, Simulation, Span, Sweep, Workload, topology_of,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
