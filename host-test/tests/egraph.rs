@@ -886,3 +886,144 @@ fn a_scope_is_kept_and_restored() {
     assert_eq!(on!(egraph, graph, call_labels), []);
     assert_fault!(on!(egraph, graph, call_pop), Misplaced, "push");
 }
+
+/// Two graphs with the same facts: the first has made one, the second one more.
+fn pair(egraph: &mut Egraph) -> [ResourceAny; 2] {
+    let graphs = [0, 1].map(|agent| ready(egraph, agent, true));
+    on!(
+        egraph,
+        graphs[0],
+        call_insert,
+        "(+ (f a) b)",
+        Some("first"),
+        Color::Green
+    )
+    .unwrap();
+    exchange(egraph, &graphs);
+    on!(egraph, graphs[1], call_insert, "(f b)", None, Color::Green).unwrap();
+    exchange(egraph, &graphs);
+    graphs
+}
+
+#[test]
+fn facts_that_all_have_acknowledged_are_compacted() {
+    let mut egraph = start();
+    let graphs = pair(&mut egraph);
+    let stable = on!(egraph, graphs[0], call_version);
+    let before: Vec<_> = graphs
+        .iter()
+        .map(|&graph| {
+            let digests = (
+                on!(egraph, graph, call_meaning_digest),
+                on!(egraph, graph, call_snapshot),
+            );
+            (digests, on!(egraph, graph, call_labels))
+        })
+        .collect();
+    assert_eq!(on!(egraph, graphs[0], call_beginning), None);
+    let stranger = vec![dot(7, 1)];
+    assert_fault!(on!(egraph, graphs[0], call_cut, &stranger), Misplaced, "not settled");
+    assert_eq!(on!(egraph, graphs[0], call_cut, &stable).unwrap(), Some(dot(0, 2)));
+    assert!(
+        !on!(egraph, graphs[0], call_compact, &stable, &stable),
+        "the cut is not settled"
+    );
+    exchange(&mut egraph, &graphs);
+    let after = on!(egraph, graphs[0], call_version);
+    assert!(
+        !on!(egraph, graphs[0], call_compact, &stable, &after),
+        "nobody has acknowledged the cut"
+    );
+    let state = on!(egraph, graphs[0], call_state_digest);
+    for (graph, before) in graphs.into_iter().zip(before) {
+        assert!(on!(egraph, graph, call_compact, &after, &after));
+        assert!(
+            !on!(egraph, graph, call_compact, &after, &after),
+            "there is no more to take away"
+        );
+        let digests = (
+            on!(egraph, graph, call_meaning_digest),
+            on!(egraph, graph, call_snapshot),
+        );
+        assert_eq!((digests, on!(egraph, graph, call_labels)), before);
+        assert_eq!(on!(egraph, graph, call_state_digest), state);
+    }
+    let beginning = on!(egraph, graphs[0], call_beginning).expect("compacted");
+    assert_eq!(on!(egraph, graphs[1], call_beginning), Some(beginning));
+    assert_eq!(
+        on!(egraph, graphs[0], call_cut, &after).unwrap(),
+        None,
+        "there is nothing new"
+    );
+}
+
+#[test]
+fn a_graph_is_saved_loaded_and_goes_on() {
+    let mut egraph = start();
+    let graphs = pair(&mut egraph);
+    let saved = on!(egraph, graphs[1], call_save);
+    let interface = egraph.world.eqmesh_network_egraph().clone();
+    let options = Options {
+        agent: 1,
+        coloring: true,
+    };
+    let load =
+        |egraph: &mut Egraph, bytes: &[u8]| interface.graph().call_load(&mut egraph.store, options, bytes).unwrap();
+    let loaded = load(&mut egraph, &saved).unwrap();
+    assert_eq!(
+        on!(egraph, loaded, call_state_digest),
+        on!(egraph, graphs[1], call_state_digest)
+    );
+    assert_eq!(
+        on!(egraph, loaded, call_insert, "c", None, Color::Green).unwrap(),
+        dot(1, 2)
+    );
+    exchange(&mut egraph, &[graphs[0], loaded]);
+    assert_eq!(
+        on!(egraph, loaded, call_state_digest),
+        on!(egraph, graphs[0], call_state_digest)
+    );
+    for broken in [&saved[..saved.len() - 1], &[], b"eqi\x01"] {
+        assert_fault!(load(&mut egraph, broken), Malformed, "");
+    }
+    // Whoever was left behind hears from a stranger under its own name.
+    let block = on!(
+        egraph,
+        graphs[0],
+        call_delta_since,
+        &on!(egraph, graphs[1], call_version)
+    )
+    .remove(0);
+    assert_fault!(on!(egraph, graphs[1], call_receive, &block), Refused, "agent 1");
+    assert_eq!(on!(egraph, graphs[1], call_refused).len(), 1);
+}
+
+#[test]
+fn a_newcomer_begins_with_a_snapshot_that_it_trusts() {
+    let mut egraph = start();
+    let graphs = pair(&mut egraph);
+    let stable = on!(egraph, graphs[0], call_version);
+    on!(egraph, graphs[0], call_cut, &stable).unwrap();
+    exchange(&mut egraph, &graphs);
+    let version = on!(egraph, graphs[0], call_version);
+    assert!(on!(egraph, graphs[0], call_compact, &version, &version));
+    let late = ready(&mut egraph, 2, true);
+    on!(egraph, late, call_insert, "(f (f c))", Some("own"), Color::Green).unwrap();
+    settle(&mut egraph, late);
+    for part in on!(egraph, graphs[0], call_delta_since, &on!(egraph, late, call_version)) {
+        on!(egraph, late, call_receive, &part).unwrap();
+    }
+    let beginning = on!(egraph, graphs[0], call_beginning).expect("compacted");
+    assert_eq!(on!(egraph, late, call_offers), [beginning.clone()]);
+    assert_fault!(on!(egraph, late, call_adopt, &[0; 32], 2), Absent, "");
+    assert_fault!(on!(egraph, late, call_adopt, &[0; 3], 2), Malformed, "32 bytes");
+    assert_fault!(on!(egraph, late, call_adopt, &beginning, 2), Misplaced, "agent 2");
+    // The term that it had given was made before anybody compacted, so it is made again.
+    assert_eq!(on!(egraph, late, call_adopt, &beginning, 2 | 1 << 16).unwrap(), 0);
+    assert_eq!(on!(egraph, late, call_offers), Vec::<Vec<u8>>::new());
+    exchange(&mut egraph, &[graphs[0], graphs[1], late]);
+    let digest = on!(egraph, graphs[1], call_meaning_digest);
+    assert_eq!(on!(egraph, late, call_meaning_digest), digest);
+    assert_eq!(on!(egraph, graphs[0], call_meaning_digest), digest);
+    assert_eq!(on!(egraph, late, call_labels).len(), 2);
+}

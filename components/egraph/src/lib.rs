@@ -13,7 +13,7 @@ mod bindings {
 
 use std::cell::RefCell;
 
-use bindings::exports::eqmesh::network::egraph::{Guest, GuestGraph, NodeInfo, Options, Rule, Settled};
+use bindings::exports::eqmesh::network::egraph::{self, Guest, GuestGraph, NodeInfo, Options, Rule, Settled};
 use eqmesh_egraph::color::Colors;
 use eqmesh_guest::{name_from_wit, operator_from_wit, types, version_from_wit, version_to_wit};
 use eqmesh_replica::{AgentId, Dot, Fault, Replica};
@@ -30,16 +30,55 @@ struct Graph {
     kept: RefCell<Vec<Replica>>,
 }
 
+fn options_from_wit(options: Options) -> eqmesh_replica::Options {
+    eqmesh_replica::Options {
+        agent: AgentId(options.agent),
+        coloring: options.coloring,
+    }
+}
+
 impl GuestGraph for Graph {
     fn new(options: Options) -> Graph {
-        let options = eqmesh_replica::Options {
-            agent: AgentId(options.agent),
-            coloring: options.coloring,
-        };
         Graph {
-            replica: RefCell::new(Replica::new(options)),
+            replica: RefCell::new(Replica::new(options_from_wit(options))),
             kept: RefCell::default(),
         }
+    }
+
+    fn load(options: Options, saved: Vec<u8>) -> Result<egraph::Graph, types::Fault> {
+        let replica = Replica::load(options_from_wit(options), &saved)?;
+        Ok(egraph::Graph::new(Graph {
+            replica: RefCell::new(replica),
+            kept: RefCell::default(),
+        }))
+    }
+
+    fn cut(&self, stable: Vec<types::Dot>) -> Result<Option<types::Dot>, types::Fault> {
+        let cut = self.replica.borrow_mut().cut(&version_from_wit(stable))?;
+        Ok(cut.map(types::Dot::from))
+    }
+
+    fn compact(&self, stable: Vec<types::Dot>, known: Vec<types::Dot>) -> bool {
+        let (stable, known) = (version_from_wit(stable), version_from_wit(known));
+        self.replica.borrow_mut().compact(&stable, &known)
+    }
+
+    fn beginning(&self) -> Option<Vec<u8>> {
+        self.replica.borrow().beginning().map(|digest| digest.to_vec())
+    }
+
+    fn offers(&self) -> Vec<Vec<u8>> {
+        self.replica.borrow().offers().map(|digest| digest.to_vec()).collect()
+    }
+
+    fn adopt(&self, snapshot: Vec<u8>, agent: u32) -> Result<u64, types::Fault> {
+        let digest =
+            <[u8; 32]>::try_from(snapshot).map_err(|_| Fault::Malformed("a digest has 32 bytes".to_owned()))?;
+        Ok(self.replica.borrow_mut().adopt(&digest, AgentId(agent))?)
+    }
+
+    fn save(&self) -> Vec<u8> {
+        self.replica.borrow().save()
     }
 
     fn declare(&self, operators: Vec<types::Operator>) -> Result<(), types::Fault> {

@@ -437,6 +437,14 @@ impl EGraph {
         self.add_hashed(hash_node(operator.0, arguments), operator, arguments, home, colors)
     }
 
+    /// A class without rows, for whoever restores an e-graph: it must get one before anything else happens.
+    pub fn make_class(&mut self) -> ClassId {
+        self.class_colors.push(Colors::NONE);
+        self.class_uses.push(Uses::NONE);
+        self.live_classes += 1;
+        ClassId(self.classes.make())
+    }
+
     /// Looks at the place of the hash-cons where this hash begins. Of no use but that the place is in the cache afterwards: a caller that has
     /// many nodes to add asks for all of them first, so that the misses overlap.
     #[inline]
@@ -493,12 +501,7 @@ impl EGraph {
         let row = self.rows.len() as u32;
         let class = match home {
             Some(class) => class.0,
-            None => {
-                self.class_colors.push(Colors::NONE);
-                self.class_uses.push(Uses::NONE);
-                self.live_classes += 1;
-                self.classes.make()
-            }
+            None => self.make_class().0,
         };
         self.rows.push(Row {
             operator: operator.0,

@@ -513,11 +513,11 @@ impl Replica {
         let broken = || Fault::Refused("a settled fact could not be replayed".to_owned());
         for bytes in self.delta_since(&VersionVector::default()) {
             let block = Block::decode(&bytes)?;
-            let frame = Frame::of(&self.logs, &block.base);
+            let frame = Frame::of(&self.logs, None, &block.base);
             let mut sequence = block.first - 1;
             for segment in &block.segments {
                 match segment {
-                    Segment::Rule(_) | Segment::Certify(_) => {}
+                    Segment::Rule(_) | Segment::Certify(_) | Segment::Cut(_) => {}
                     Segment::Term { body, .. } => {
                         forest.body(&mut self.graph, &block, body).ok_or_else(broken)?;
                     }

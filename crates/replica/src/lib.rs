@@ -7,11 +7,14 @@ mod block;
 pub mod explain;
 mod fault;
 mod log;
+mod pack;
 mod replica;
+mod snapshot;
 mod version;
 
 pub use block::{MAX_BLOCK, Span, span};
 pub use explain::ExplanationStep;
 pub use fault::Fault;
+pub use pack::{pack, unpack};
 pub use replica::{Budget, KnownRule, NodeInfo, Options, Replica, Settled, Share, Size, StepReport};
 pub use version::{AgentId, Dot, Name, VersionVector};

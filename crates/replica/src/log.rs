@@ -8,22 +8,38 @@ use eqmesh_egraph::graph::RowId;
 use crate::block::Block;
 use crate::version::{AgentId, Dot, Name, VersionVector};
 
-/// A settled block.
+/// How many facts in a row name how many nodes each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub(crate) facts: u32,
+    /// Of each of these facts.
+    pub(crate) nodes: u32,
+}
+
+/// A settled block, as far as its facts were accepted.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) first: u64,
+    /// The last fact accepted; the block may have more, which do not hold (yet).
     pub(crate) last: u64,
     pub(crate) height: u32,
     pub(crate) first_ordinal: u32,
-    pub(crate) bytes: Arc<[u8]>,
+    /// What its accepted facts name, in their order.
+    pub(crate) layout: Vec<Stretch>,
+    /// None where a snapshot stands for it.
+    pub(crate) bytes: Option<Arc<[u8]>>,
 }
 
-/// One agent's settled blocks, in sequence without gaps.
+/// One agent's settled blocks, in sequence without gaps. Compaction takes the first ones away.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
+    /// What was before the first entry: the last sequence, and the height of its block.
+    pub(crate) dropped: (u64, u32),
     pub(crate) entries: Vec<Entry>,
-    /// By ordinal: the row of each node that the facts named.
+    /// The row of each node that the entries' facts named, in order.
     pub(crate) rows: Vec<RowId>,
+    /// The ordinal of the first of these rows.
+    pub(crate) first_row: u32,
     /// The hash chain over the blocks: covers every fact of the agent up to here.
     pub(crate) chain: [u8; 32],
     /// Facts up to this sequence are certified.
@@ -33,61 +49,121 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Enters a block, whose nodes are named from an ordinal on.
-    pub(crate) fn enter(&mut self, block: &Block, bytes: Arc<[u8]>, first_ordinal: u32) {
-        let last = block.first + block.facts() - 1;
+    /// Enters the accepted facts of a block, of which there is at least one.
+    pub(crate) fn enter(&mut self, block: &Block, bytes: Arc<[u8]>, first_ordinal: u32, layout: Vec<Stretch>) {
+        let last = block.first + layout.iter().map(|own| u64::from(own.facts)).sum::<u64>() - 1;
         if block.makes_claims() {
             self.claims = last;
         }
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.chain);
-        hasher.update(&bytes);
-        self.chain = *hasher.finalize().as_bytes();
-        self.entries.push(Entry {
-            first: block.first,
-            last,
-            height: block.height,
-            first_ordinal,
-            bytes,
-        });
+        match self.entries.last_mut() {
+            // More of the block entered last has turned out to hold.
+            Some(entry) if entry.bytes.as_ref() == Some(&bytes) => {
+                entry.last = last;
+                entry.layout.extend(layout);
+            }
+            _ => {
+                self.chain = chain(&self.chain, &bytes);
+                self.entries.push(Entry {
+                    first: block.first,
+                    last,
+                    height: block.height,
+                    first_ordinal,
+                    layout,
+                    bytes: Some(bytes),
+                });
+            }
+        }
     }
 
     /// The sequence of the last fact; 0 for none.
     pub(crate) fn last(&self) -> u64 {
-        self.entries.last().map_or(0, |entry| entry.last)
+        self.entries.last().map_or(self.dropped.0, |entry| entry.last)
     }
 
-    /// The height of the last block up to a sequence; 0 for none.
+    /// The ordinal of the next node to be named.
+    pub(crate) fn next_ordinal(&self) -> u32 {
+        self.first_row + self.rows.len() as u32
+    }
+
+    /// The row of a node; none if it was never named, or compaction took the name away.
+    pub(crate) fn row(&self, ordinal: u32) -> Option<RowId> {
+        let at = ordinal.checked_sub(self.first_row)?;
+        self.rows.get(at as usize).copied()
+    }
+
+    /// The height of the last block that begins up to a sequence; 0 for none.
     pub(crate) fn height(&self, up_to: u64) -> u32 {
-        let count = self.entries.partition_point(|entry| entry.last <= up_to);
-        count.checked_sub(1).map_or(0, |at| self.entries[at].height)
+        let count = self.entries.partition_point(|entry| entry.first <= up_to);
+        count
+            .checked_sub(1)
+            .map_or(self.dropped.1, |at| self.entries[at].height)
     }
 
-    /// Which block holds this fact.
-    pub(crate) fn entry_of(&self, sequence: u64) -> Option<usize> {
-        let at = self.entries.partition_point(|entry| entry.last < sequence);
-        self.entries
-            .get(at)
-            .is_some_and(|entry| entry.first <= sequence)
-            .then_some(at)
-    }
-
-    /// Whether a block ends with this sequence.
-    pub(crate) fn ends_at(&self, sequence: u64) -> bool {
-        self.entries.binary_search_by_key(&sequence, |entry| entry.last).is_ok()
-    }
-
-    /// The ordinal of the first node named after this sequence, which must be a block's end.
+    /// The ordinal of the first node named after this sequence. O(log blocks + rules in one block).
     pub(crate) fn ordinal_after(&self, sequence: u64) -> u32 {
         let count = self.entries.partition_point(|entry| entry.last <= sequence);
-        self.entries
-            .get(count)
-            .map_or(self.rows.len() as u32, |entry| entry.first_ordinal)
+        let Some(entry) = self.entries.get(count) else {
+            return self.next_ordinal();
+        };
+        entry.first_ordinal + entry.nodes_up_to(sequence)
+    }
+
+    /// Takes away what a snapshot up to this sequence, a block's end, stands for.
+    pub(crate) fn drop_up_to(&mut self, sequence: u64) {
+        if sequence <= self.dropped.0 {
+            return;
+        }
+        let ordinal = self.ordinal_after(sequence);
+        self.dropped = (sequence, self.height(sequence));
+        self.entries.retain(|entry| entry.last > sequence);
+        self.rows.drain(..(ordinal - self.first_row) as usize);
+        self.first_row = ordinal;
     }
 }
 
-/// The order of all nodes that the blocks under a version vector name: by height, then agent, then ordinal. Numbers in it are what
-/// applications refer to; every replica that has the blocks computes the same.
+impl Entry {
+    /// How many nodes its facts name.
+    pub(crate) fn nodes(&self) -> u32 {
+        self.layout.iter().map(|own| own.facts * own.nodes).sum()
+    }
+
+    /// How many nodes its facts up to a sequence name.
+    fn nodes_up_to(&self, sequence: u64) -> u32 {
+        let mut facts = (sequence + 1).saturating_sub(self.first);
+        let mut nodes = 0;
+        for stretch in &self.layout {
+            let own = facts.min(u64::from(stretch.facts));
+            nodes += own as u32 * stretch.nodes;
+            facts -= own;
+            if facts == 0 {
+                break;
+            }
+        }
+        nodes
+    }
+}
+
+/// The hash chain after one more block.
+pub(crate) fn chain(before: &[u8; 32], block: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(before);
+    hasher.update(block);
+    *hasher.finalize().as_bytes()
+}
+
+/// The names of nodes that a snapshot holds: see [`crate::era::Era`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Baseline<'a> {
+    /// The maker of these names.
+    pub(crate) agent: AgentId,
+    /// What the snapshot covers.
+    pub(crate) version: &'a VersionVector,
+    /// The row of each of its nodes.
+    pub(crate) rows: &'a [RowId],
+}
+
+/// The order of all nodes under a version vector: those of a snapshot under it, in its order, then those that the blocks above it name, by height, agent and
+/// ordinal. Numbers in it are what applications refer to; every replica that has the blocks computes the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Frame {
     /// Number of the block's first node, and its name.
@@ -98,22 +174,18 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// The order under a version vector, whose entries must be blocks' ends. O(blocks log blocks).
-    pub(crate) fn of(logs: &BTreeMap<AgentId, Log>, base: &VersionVector) -> Frame {
+    /// The order under a version vector. O(blocks log blocks).
+    pub(crate) fn of(logs: &BTreeMap<AgentId, Log>, baseline: Option<Baseline<'_>>, base: &VersionVector) -> Frame {
         let mut blocks: Vec<(u32, AgentId, u32, u32)> = Vec::new();
+        if let Some(Baseline { agent, rows, .. }) = baseline {
+            blocks.push((0, agent, 0, rows.len() as u32));
+        }
         for Dot { agent, sequence } in base.iter() {
             let Some(log) = logs.get(&agent) else { continue };
-            for (i, entry) in log
-                .entries
-                .iter()
-                .take_while(|entry| entry.last <= sequence)
-                .enumerate()
-            {
-                let end = log
-                    .entries
-                    .get(i + 1)
-                    .map_or(log.rows.len() as u32, |next| next.first_ordinal);
-                blocks.push((entry.height, agent, entry.first_ordinal, end - entry.first_ordinal));
+            let covered = baseline.map_or(0, |baseline| baseline.version.get(agent));
+            let from = log.entries.partition_point(|entry| entry.last <= covered);
+            for entry in log.entries[from..].iter().take_while(|entry| entry.first <= sequence) {
+                blocks.push((entry.height, agent, entry.first_ordinal, entry.nodes_up_to(sequence)));
             }
         }
         blocks.sort_unstable();
@@ -164,13 +236,19 @@ impl Frame {
     }
 
     /// From numbers to rows.
-    pub(crate) fn rows<'a>(&self, logs: &'a BTreeMap<AgentId, Log>) -> Rows<'a> {
+    pub(crate) fn rows<'a>(&self, logs: &'a BTreeMap<AgentId, Log>, baseline: Option<Baseline<'a>>) -> Rows<'a> {
         let mut ends: Vec<u32> = self.starts.iter().skip(1).map(|&(start, _)| start).collect();
         ends.push(self.total);
         let blocks = self.starts.iter().zip(ends).map(|(&(start, first), end)| {
-            let from = first.ordinal as usize;
-            let rows = &logs[&first.agent].rows[from..from + (end - start) as usize];
-            (start, rows)
+            let count = (end - start) as usize;
+            match baseline.filter(|baseline| baseline.agent == first.agent) {
+                Some(baseline) => (start, &baseline.rows[..count]),
+                None => {
+                    let log = &logs[&first.agent];
+                    let from = (first.ordinal - log.first_row) as usize;
+                    (start, &log.rows[from..from + count])
+                }
+            }
         });
         Rows {
             blocks: blocks.collect(),

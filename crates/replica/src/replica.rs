@@ -2,7 +2,9 @@
 
 mod ahead;
 mod derive;
+mod era;
 mod facts;
+mod image;
 mod questions;
 mod settle;
 
@@ -19,6 +21,7 @@ use eqmesh_egraph::rule::{MAX_ARITY, Rule};
 use eqmesh_egraph::value::ValueType;
 
 use ahead::Ahead;
+use era::{Beginning, Era};
 
 use crate::block::{Block, Segment};
 use crate::fault::Fault;
@@ -186,6 +189,30 @@ struct Waiting {
     own: Option<Own>,
 }
 
+/// What is left of a block whose first fact to come does not hold on the e-graph as it is. It may yet, when more is known.
+#[derive(Clone, Debug)]
+struct Held {
+    block: Block,
+    bytes: Arc<[u8]>,
+    /// The first sequence of the whole block.
+    began: u64,
+    reason: String,
+    /// The e-graph that it was tried on last.
+    generation: u64,
+}
+
+/// What a label stands for.
+#[derive(Clone, Debug)]
+struct Label {
+    /// The first fact that binds it.
+    fact: Dot,
+    row: RowId,
+    name: Name,
+    sort: String,
+    /// The term as it was given; see [`eqmesh_egraph::term::Label`].
+    text: Option<String>,
+}
+
 /// By agent and first sequence.
 type Pending = BTreeMap<(AgentId, u64), Waiting>;
 
@@ -198,10 +225,25 @@ pub struct Replica {
     naming: Option<Naming>,
     pub(crate) logs: BTreeMap<AgentId, Log>,
     pending: Pending,
-    /// Agents whose facts were refused from a sequence on.
+    pending_bytes: usize,
+    /// Agents whose facts were refused for good from a sequence on.
     refused: BTreeMap<AgentId, (Dot, String)>,
+    /// Agents whose facts wait for a reason to believe them.
+    held: BTreeMap<AgentId, Held>,
+    /// Agents that have told two histories, and where.
+    forks: BTreeMap<AgentId, Dot>,
     pub(crate) rules: BTreeMap<Dot, KnownRule>,
-    labels: BTreeMap<String, (Dot, Name, String)>,
+    labels: BTreeMap<String, Label>,
+    /// The label of each name that was given one, by all names that it may be referred to by.
+    label_names: BTreeMap<Name, String>,
+    /// In order.
+    eras: Vec<Era>,
+    /// The cut of the first era whose names are known; none if all are.
+    floor: Option<Dot>,
+    /// None: with nothing.
+    beginning: Option<Beginning>,
+    /// Snapshots of others, by digest.
+    offers: BTreeMap<[u8; 32], Arc<[u8]>>,
     /// The first name of each row.
     births: Vec<Birth>,
     /// The greatest height of a settled block that makes claims.
@@ -217,6 +259,8 @@ pub struct Replica {
     own_facts: u64,
     own_nodes: u32,
     own_height: u32,
+    /// The hash chain over the blocks made here.
+    own_chain: [u8; 32],
     /// What was declared and no block has told yet.
     undeclared: Vec<Operator>,
     /// What own facts that are not settled yet bind and name: labels, and operators of nodes from the first unsettled ordinal on.
@@ -233,9 +277,16 @@ impl Replica {
             naming: None,
             logs: BTreeMap::new(),
             pending: BTreeMap::new(),
+            pending_bytes: 0,
             refused: BTreeMap::new(),
+            held: BTreeMap::new(),
+            forks: BTreeMap::new(),
             rules: BTreeMap::new(),
             labels: BTreeMap::new(),
+            label_names: BTreeMap::new(),
+            eras: Vec::new(),
+            floor: None,
+            beginning: None,
             births: Vec::new(),
             height: 0,
             generation: 0,
@@ -245,6 +296,8 @@ impl Replica {
             own_facts: 0,
             own_nodes: 0,
             own_height: 0,
+            own_chain: [0; 32],
+            offers: BTreeMap::new(),
             undeclared: Vec::new(),
             draft_labels: BTreeMap::new(),
         }
@@ -289,10 +342,7 @@ impl Replica {
 
     /// The row of a settled node.
     pub(crate) fn row(&self, name: Name) -> Result<RowId, Fault> {
-        self.logs
-            .get(&name.agent)
-            .and_then(|log| log.rows.get(name.ordinal as usize))
-            .map(|&row| self.graph.resolve(row))
+        era::named_row(&self.graph, &self.logs, &self.eras, name)
             .ok_or_else(|| Fault::Absent(format!("no node {} of agent {} is here", name.ordinal, name.agent.0)))
     }
 
@@ -314,21 +364,29 @@ impl Replica {
         version(&self.logs)
     }
 
-    /// The blocks that somebody with this version vector lacks, in causal order.
+    /// What somebody with this version vector lacks, in causal order: blocks, and before them a snapshot if some of the facts have been compacted.
     pub fn delta_since(&self, version: &VersionVector) -> Vec<Arc<[u8]>> {
+        let beginning = self.beginning.as_ref().filter(|own| !version.covers(&own.version));
+        let compacted = beginning.map(|own| &own.version);
         let mut blocks: Vec<_> = self
             .logs
             .iter()
             .flat_map(|(&agent, log)| {
-                let known = version.get(agent);
+                let known = version
+                    .get(agent)
+                    .max(compacted.map_or(0, |version| version.get(agent)));
                 log.entries
                     .iter()
                     .filter(move |entry| entry.last > known)
-                    .map(move |entry| (entry.height, agent, entry.first, &entry.bytes))
+                    .filter_map(move |entry| Some((entry.height, agent, entry.first, entry.bytes.clone()?)))
             })
             .collect();
         blocks.sort_unstable_by_key(|&(height, agent, first, _)| (height, agent, first));
-        blocks.into_iter().map(|(_, _, _, bytes)| bytes.clone()).collect()
+        let snapshot = beginning.map(|own| own.snapshot.clone());
+        snapshot
+            .into_iter()
+            .chain(blocks.into_iter().map(|(_, _, _, bytes)| bytes))
+            .collect()
     }
 
     /// Covers the set of settled facts. O(agents).
@@ -353,11 +411,25 @@ impl Replica {
         }
     }
 
-    /// The facts that were refused, by agent, with the reason.
+    /// For each agent that told something untrue, the first fact in question and what is wrong with it. Its later facts are held back. What did not hold on the e-graph
+    /// that was known then is tried again as more becomes known, and vanishes from here if it turns out to hold.
     pub fn refused(&self) -> impl Iterator<Item = (Dot, &str)> {
-        self.refused.values().map(|(dot, reason)| (*dot, reason.as_str()))
+        let held = self.held.iter().map(|(&agent, held)| {
+            let sequence = held.block.first;
+            (Dot { agent, sequence }, held.reason.as_str())
+        });
+        let forked = self.forks.values().map(|&dot| (dot, FORKED));
+        self.refused
+            .values()
+            .map(|(dot, reason)| (*dot, reason.as_str()))
+            .chain(held)
+            .chain(forked)
     }
 }
+
+/// What is said of a maker of two histories.
+const FORKED: &str =
+    "its maker has told others another history: two agents under one name, or one that lost its state and went on";
 
 fn version(logs: &BTreeMap<AgentId, Log>) -> VersionVector {
     logs.iter()
@@ -376,3 +448,6 @@ pub(crate) fn shorten(text: &str) -> String {
         text.chars().take(79).chain(['…']).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

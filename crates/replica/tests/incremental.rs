@@ -1,12 +1,13 @@
 //! Looking for new matches only finds as much as looking at all of them: on random programs, with one agent or three, with and without the coloring,
 //! with facts from outside between the rounds, and with shares that change hands.
 
-use std::fmt::Write as _;
-
 use eqmesh_egraph::color::Color;
 use eqmesh_replica::{AgentId, Budget, Dot, Name, Options, Replica, Share, VersionVector};
-use eqmesh_transduction::{Signature, Statement};
 use proptest::prelude::*;
+
+use support::{Rewrite, Tree, compile, rule, tree};
+
+mod support;
 
 const UNLIMITED: Budget = Budget {
     matches: u64::MAX,
@@ -15,76 +16,6 @@ const UNLIMITED: Budget = Budget {
 
 /// Growth is stopped here: a random program may double with each round.
 const ENOUGH: u64 = 1_500;
-
-#[derive(Clone, Debug)]
-enum Tree {
-    Variable(usize),
-    Node(&'static str, Vec<Tree>),
-}
-
-impl Tree {
-    fn variables(&self, into: &mut Vec<usize>) {
-        match self {
-            Tree::Variable(variable) => into.push(*variable),
-            Tree::Node(_, children) => children.iter().for_each(|child| child.variables(into)),
-        }
-    }
-
-    /// Variables by their place among those that are bound.
-    fn bind(&self, bound: &[usize]) -> Tree {
-        match self {
-            Tree::Variable(variable) if bound.is_empty() => {
-                let _ = variable;
-                Tree::Node("A", Vec::new())
-            }
-            Tree::Variable(variable) => Tree::Variable(bound[variable % bound.len()]),
-            Tree::Node(name, children) => Tree::Node(name, children.iter().map(|child| child.bind(bound)).collect()),
-        }
-    }
-
-    fn text(&self) -> String {
-        match self {
-            Tree::Variable(variable) => format!("v{variable}"),
-            Tree::Node(name, children) => {
-                let mut text = format!("({name}");
-                for child in children {
-                    write!(text, " {}", child.text()).unwrap();
-                }
-                text + ")"
-            }
-        }
-    }
-}
-
-/// A tree with variables or without.
-fn tree(variables: bool) -> impl Strategy<Value = Tree> {
-    let leaf = prop_oneof![
-        2 => prop::sample::select(vec!["A", "B", "C"]).prop_map(|name| Tree::Node(name, Vec::new())),
-        5 => (0usize..3).prop_map(move |variable| if variables {
-            Tree::Variable(variable)
-        } else {
-            Tree::Node(["A", "B", "C"][variable], Vec::new())
-        }),
-    ];
-    leaf.prop_recursive(3, 8, 3, |inner| {
-        prop_oneof![
-            1 => inner.clone().prop_map(|a| Tree::Node("G", vec![a])),
-            4 => (inner.clone(), inner.clone()).prop_map(|(a, b)| Tree::Node("F", vec![a, b])),
-            1 => (inner.clone(), inner.clone(), inner).prop_map(|(a, b, c)| Tree::Node("H", vec![a, b, c])),
-        ]
-    })
-}
-
-/// A left side that is no variable, and a right side over its variables.
-fn rule() -> impl Strategy<Value = (Tree, Tree, usize)> {
-    let left = tree(true).prop_filter("a variable alone", |tree| matches!(tree, Tree::Node(..)));
-    (left, tree(true), 0usize..3).prop_map(|(left, right, color)| {
-        let mut bound = Vec::new();
-        left.variables(&mut bound);
-        let right = right.bind(&bound);
-        (left, right, color)
-    })
-}
 
 /// What happens between two rounds.
 #[derive(Clone, Debug)]
@@ -124,14 +55,8 @@ struct Mesh {
 }
 
 impl Mesh {
-    fn new(agents: usize, coloring: bool, forgetful: bool, rules: &[(Tree, Tree, usize)], terms: &[Tree]) -> Mesh {
-        let mut signature = Signature::new();
-        let mut text = "(datatype M (F M M) (G M) (H M M M) (A) (B) (C))".to_owned();
-        for (left, right, color) in rules {
-            let color = ["red", "blue", "green"][*color];
-            write!(text, "(rewrite {} {} :color {color})", left.text(), right.text()).unwrap();
-        }
-        let said = signature.elaborate(&text).expect("a correct text");
+    fn new(agents: usize, coloring: bool, forgetful: bool, rules: &[Rewrite], terms: &[Tree]) -> Mesh {
+        let (operators, programs) = compile(rules);
         let mut replicas: Vec<Replica> = (0..agents)
             .map(|agent| {
                 Replica::new(Options {
@@ -140,16 +65,11 @@ impl Mesh {
                 })
             })
             .collect();
-        let mut dots = Vec::new();
-        for statement in &said.statements {
-            match statement {
-                Statement::Declaration(operators) => replicas[0].declare(operators).unwrap(),
-                Statement::Rules(rules) => {
-                    dots.extend(rules.iter().map(|rule| replicas[0].add_rule(&rule.program).unwrap()));
-                }
-                _ => {}
-            }
-        }
+        replicas[0].declare(&operators).unwrap();
+        let dots = programs
+            .iter()
+            .map(|program| replicas[0].add_rule(program).unwrap())
+            .collect();
         for term in terms {
             replicas[0].insert(&term.text(), None, Color::Green).unwrap();
         }

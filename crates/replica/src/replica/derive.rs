@@ -6,6 +6,7 @@ use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::graph::EGraph;
 use eqmesh_egraph::matching::{Batch, Ground, Scope};
 
+use super::era::{self, Era};
 use super::{Budget, Checked, Mark, Replica, Share, StepReport, version};
 use crate::block::Segment;
 use crate::fault::Fault;
@@ -35,6 +36,11 @@ impl Replica {
                 unknown.agent.0, unknown.sequence
             )));
         }
+        let stale = |draft: &super::Draft| draft.base != version(&self.logs);
+        if self.draft.as_ref().is_some_and(stale) {
+            let reason = "facts made on an earlier state are neither sealed nor discarded";
+            return Err(Fault::Misplaced(reason.to_owned()));
+        }
         self.ensure_index();
         let epoch = self.begin_search();
         let mut index = self.index.take().expect("ensured");
@@ -52,7 +58,8 @@ impl Replica {
         if let Some(since) = plan.iter().filter_map(|&(_, _, since)| since).min() {
             index.sort_recent(&self.graph, since);
         }
-        let frame = Frame::of(&self.logs, &version(&self.logs));
+        let here = version(&self.logs);
+        let frame = Frame::of(&self.logs, era::covering(&self.eras, &here).map(Era::baseline), &here);
         let mut numbers = frame.numbers();
         let mut report = StepReport {
             saturated: true,

@@ -11,6 +11,7 @@ use eqmesh_egraph::term::{self, Argument, Term};
 use super::{Draft, Own, Replica, Waiting, version};
 use crate::block::{Block, Body, BodyArgument, Segment};
 use crate::fault::Fault;
+use crate::log::chain;
 use crate::version::{AgentId, Dot, Name};
 
 impl Replica {
@@ -88,7 +89,7 @@ impl Replica {
         let lookup = |label: &str| {
             labels
                 .get(label)
-                .map(|(_, name, sort)| (*name, sort.clone()))
+                .map(|own| (own.name, own.sort.clone()))
                 .or_else(|| drafted.get(label).cloned())
         };
         Ok(term::parse(&mut self.graph, text, &lookup)?)
@@ -127,7 +128,7 @@ impl Replica {
     pub fn insert(&mut self, text: &str, label: Option<&str>, color: Color) -> Result<Dot, Fault> {
         let (term, sort) = self.parse(text)?;
         if let Some(label) = label
-            && (self.labels.contains_key(label) || self.draft_labels.contains_key(label))
+            && self.is_bound(label)
         {
             return Err(Fault::Mismatch(format!("the label `{label}` is already bound")));
         }
@@ -149,6 +150,10 @@ impl Replica {
             },
             nodes,
         ))
+    }
+
+    pub(super) fn is_bound(&self, label: &str) -> bool {
+        self.labels.contains_key(label) || self.draft_labels.contains_key(label)
     }
 
     /// A term of one color stands over its own nodes by that color, and over references by their classes' witnesses.
@@ -285,6 +290,7 @@ impl Replica {
         let block = Block {
             origin: self.options.agent,
             first: draft.first,
+            parent: *self.own_chain.first_chunk().expect("a digest is longer"),
             height: draft.height,
             base: draft.base,
             operators: draft.operators,
@@ -306,6 +312,8 @@ impl Replica {
             own.ahead = None;
         }
         let bytes = block.encode();
+        self.own_chain = chain(&self.own_chain, &bytes);
+        self.pending_bytes += bytes.len();
         let key = (block.origin, block.first);
         let waiting = Waiting {
             block,

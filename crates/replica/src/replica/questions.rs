@@ -9,53 +9,20 @@ use eqmesh_egraph::graph::{ClassId, OperatorId, RowId};
 use eqmesh_egraph::matching::{Matcher, Scope};
 use eqmesh_egraph::operator::{Operator, Sort};
 use eqmesh_egraph::program;
-use eqmesh_egraph::term::{Argument, Label};
+use eqmesh_egraph::term::Argument;
 use eqmesh_egraph::value::ValueType;
 
 use super::{NodeInfo, Replica, shorten};
-use crate::block::{Block, Segment};
 use crate::fault::Fault;
-use crate::version::{AgentId, Dot, Name};
+use crate::version::Name;
 
 impl Replica {
-    /// All labels of settled facts, in order. Reads the blocks that bind them: O(their bytes).
-    pub fn labels(&self) -> Vec<Label> {
-        let named: BTreeMap<Name, &str> = self
-            .labels
-            .iter()
-            .map(|(label, (_, name, _))| (*name, label.as_str()))
-            .collect();
-        let mut terms: BTreeMap<&str, Option<String>> = BTreeMap::new();
-        let mut by_block: BTreeMap<(AgentId, usize), Vec<&str>> = BTreeMap::new();
-        for (label, (dot, _, _)) in &self.labels {
-            if let Some(at) = self.logs.get(&dot.agent).and_then(|log| log.entry_of(dot.sequence)) {
-                by_block.entry((dot.agent, at)).or_default().push(label);
-            }
-        }
-        for ((agent, at), wanted) in by_block {
-            let entry = &self.logs[&agent].entries[at];
-            let Ok(block) = Block::decode(&entry.bytes) else {
-                continue;
-            };
-            let mut sequence = entry.first - 1;
-            for segment in &block.segments {
-                sequence += segment.facts();
-                if let Segment::Term {
-                    label: Some(label),
-                    body,
-                    ..
-                } = segment
-                    && let Some(wanted) = wanted.iter().find(|wanted| **wanted == label.as_str())
-                    && self.labels[label].0.sequence == sequence
-                {
-                    terms.insert(wanted, body.text(&block.operators, &named));
-                }
-            }
-        }
-        let label = |(name, (_, _, sort)): (&String, &(Dot, Name, String))| Label {
+    /// All labels of settled facts, in order.
+    pub fn labels(&self) -> Vec<eqmesh_egraph::term::Label> {
+        let label = |(name, own): (&String, &super::Label)| eqmesh_egraph::term::Label {
             name: name.clone(),
-            sort: sort.clone(),
-            term: terms.get(name.as_str()).cloned().flatten(),
+            sort: own.sort.clone(),
+            term: own.text.clone(),
         };
         self.labels.iter().map(label).collect()
     }

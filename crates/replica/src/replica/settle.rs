@@ -7,58 +7,113 @@ use eqmesh_egraph::color::{Color, Colors};
 use eqmesh_egraph::graph::{EGraph, OperatorId, RowId};
 use eqmesh_egraph::matching::{Applied, Matcher, NotAMatch};
 use eqmesh_egraph::program;
+use eqmesh_egraph::rule::Rule;
 
 use super::ahead::Ahead;
-use super::{Birth, Checked, KnownRule, Own, Replica, Settled, Waiting, version};
-use crate::block::{Block, Body, BodyArgument, Segment};
+use super::era::{self, Era};
+use super::{Birth, Checked, FORKED, Held, KnownRule, Label, Mark, Own, Replica, Settled, Share, Waiting, version};
+use crate::block::{Block, Body, BodyArgument, PARENT, Segment};
 use crate::fault::Fault;
-use crate::log::{Frame, Rows};
+use crate::log::{Frame, Log, Rows, Stretch};
+use crate::snapshot;
 use crate::version::{AgentId, Dot, Name};
 
+/// The most bytes of blocks that wait for others.
+const MAX_WAITING: usize = 512 << 20;
+
+/// What a block comes to when it is checked.
+struct Sound {
+    block: Block,
+    bytes: Arc<[u8]>,
+    /// One for each segment of applications.
+    applications: Vec<Checked>,
+    /// One for each cut.
+    eras: Vec<Era>,
+    marks: Vec<((Dot, Share), Mark)>,
+}
+
+/// The facts of a block that hold, and why the next one does not.
+struct Checks {
+    facts: u64,
+    applications: Vec<Checked>,
+    eras: Vec<Era>,
+    fault: Option<String>,
+}
+
 impl Replica {
-    /// Takes in a block. Checks its form only; see [`Replica::settle`].
+    /// Takes in a block (or a snapshot, which is only kept: see [`Replica::adopt`]). Checks its form only; see [`Replica::settle`].
+    ///
+    /// Fails with [`Fault::Refused`] for facts under the name of this replica that it has not made: somebody else goes by it.
     pub fn receive(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        if bytes.starts_with(snapshot::MAGIC) {
+            return self.keep_offer(bytes);
+        }
         let block = Block::decode(bytes)?;
-        let known = self
-            .logs
-            .get(&block.origin)
-            .is_some_and(|log| block.first <= log.last());
-        if !known && block.origin != self.options.agent {
-            self.pending
-                .entry((block.origin, block.first))
-                .or_insert_with(|| Waiting {
-                    block,
-                    bytes: bytes.into(),
-                    own: None,
-                });
+        let (origin, first) = (block.origin, block.first);
+        let log = self.logs.get(&origin);
+        let known = log.is_some_and(|log| first <= log.last()) || self.pending.contains_key(&(origin, first));
+        if known {
+            let entry = log.and_then(|log| log.entries.iter().find(|entry| entry.first == first));
+            let pending = self.pending.get(&(origin, first)).map(|waiting| &waiting.bytes);
+            let other = |own: &Arc<[u8]>| own.as_ref() != bytes;
+            if entry
+                .and_then(|entry| entry.bytes.as_ref())
+                .or(pending)
+                .is_some_and(other)
+            {
+                return self.note_fork(origin, first);
+            }
+            return Ok(());
+        }
+        if origin == self.options.agent {
+            return self.note_fork(origin, first);
+        }
+        if self.pending_bytes + bytes.len() > MAX_WAITING {
+            return Err(Fault::Limit(format!(
+                "at most {MAX_WAITING} bytes of facts wait for what they build on"
+            )));
+        }
+        self.pending_bytes += bytes.len();
+        let waiting = Waiting {
+            block,
+            bytes: bytes.into(),
+            own: None,
+        };
+        self.pending.insert((origin, first), waiting);
+        Ok(())
+    }
+
+    /// Somebody has told two histories. Of this replica's name, nothing but its own one is believed.
+    fn note_fork(&mut self, origin: AgentId, sequence: u64) -> Result<(), Fault> {
+        let dot = Dot {
+            agent: origin,
+            sequence,
+        };
+        self.forks.entry(origin).or_insert(dot);
+        if origin == self.options.agent {
+            return Err(Fault::Refused(format!(
+                "somebody else makes facts as agent {}, incarnation {}: fact {sequence} is not from here",
+                origin.number(),
+                origin.incarnation()
+            )));
         }
         Ok(())
     }
 
     /// Applies every block whose causal past is here, in the order of (height, agent).
+    ///
+    /// Each fact is checked first, on the closed e-graph without its block. Of a block with a fact that does not hold, the facts before it are kept; it and its maker's later ones are held
+    /// back, reported, and tried again whenever more is known: whether a fact holds can only change from no to yes, so replicas with the same facts at
+    /// hand have accepted the same ones in the end.
     pub fn settle(&mut self) -> Settled {
         let mut settled = Settled::default();
         let nodes_before = self.graph.enodes() as u64;
         let mut unions = 0;
         loop {
-            let here = version(&self.logs);
-            let ready: Vec<(u32, AgentId, u64)> = self
-                .pending
-                .iter()
-                .filter(|((origin, first), Waiting { block, .. })| {
-                    !self.refused.contains_key(origin) && *first == here.get(*origin) + 1 && here.covers(&block.base)
-                })
-                .map(|(&(origin, first), Waiting { block, .. })| (block.height, origin, first))
-                .collect();
-            let Some(&(least, _, _)) = ready.iter().min() else {
+            let mut batch = self.next_batch();
+            let Some(least) = batch.first().map(|waiting| waiting.block.height) else {
                 break;
             };
-            let mut batch: Vec<Waiting> = Vec::new();
-            let mut keys: Vec<_> = ready.into_iter().filter(|&(height, _, _)| height == least).collect();
-            keys.sort_unstable();
-            for (_, origin, first) in keys {
-                batch.extend(self.pending.remove(&(origin, first)));
-            }
             if least > self.height
                 && let [Waiting { own: Some(own), .. }] = batch.as_mut_slice()
                 && let Some(ahead) = own.ahead.take()
@@ -72,38 +127,21 @@ impl Replica {
                 continue;
             }
             // All are checked against the closed e-graph before the first is applied.
-            let checked: Vec<_> = batch
+            let sound: Vec<Sound> = batch
                 .into_iter()
-                .filter_map(|Waiting { block, bytes, own }| {
-                    let Own {
-                        generation,
-                        checked,
-                        marks,
-                        ..
-                    } = own.unwrap_or_default();
-                    let known = (generation == self.generation).then_some(checked);
-                    match self.check(&block, known) {
-                        Ok(checked) => Some((block, bytes, checked, marks)),
-                        Err((offset, reason)) => {
-                            let dot = Dot {
-                                agent: block.origin,
-                                sequence: block.first + offset,
-                            };
-                            self.refused.insert(block.origin, (dot, reason.clone()));
-                            settled.refused.push((dot, reason));
-                            None
-                        }
-                    }
-                })
+                .filter_map(|waiting| self.sound(waiting, &mut settled))
                 .collect();
+            if sound.is_empty() {
+                continue;
+            }
             let mut changed = false;
             // Unless these blocks come late, rows that are there already have earlier names.
             let settled_rows = if least > self.height { self.graph.row_count() } else { 0 };
-            for (block, bytes, checked, marks) in checked {
-                settled.accepted += block.facts();
-                changed |= block.makes_claims();
-                unions += self.apply(&block, bytes, checked, settled_rows);
-                self.marks.extend(marks);
+            for sound in sound {
+                settled.accepted += sound.block.facts();
+                changed |= sound.block.makes_claims();
+                unions += self.apply(&sound.block, sound.bytes, sound.applications, sound.eras, settled_rows);
+                self.marks.extend(sound.marks);
             }
             if changed {
                 unions += self.graph.rebuild();
@@ -114,11 +152,112 @@ impl Replica {
             }
         }
         let here = version(&self.logs);
-        self.pending.retain(|(origin, first), _| *first > here.get(*origin));
+        self.pending.retain(|(origin, first), waiting| {
+            let waits = *first > here.get(*origin);
+            if !waits {
+                self.pending_bytes -= waiting.bytes.len();
+            }
+            waits
+        });
         settled.waiting = self.pending.len() as u32;
         settled.new_nodes = (self.graph.enodes() as u64).saturating_sub(nodes_before);
         settled.unions = unions;
         settled
+    }
+
+    /// The blocks of the least height among those whose past is here, by agent. What was held back is among them if more is known than when it was tried.
+    fn next_batch(&mut self) -> Vec<Waiting> {
+        let here = version(&self.logs);
+        let ready = self.pending.iter().filter(|((origin, first), Waiting { block, .. })| {
+            let next = *first == here.get(*origin) + 1 && !self.held.contains_key(origin);
+            next && !self.refused.contains_key(origin) && here.covers(&block.base)
+        });
+        let mut keys: Vec<(u32, AgentId, u64)> = ready
+            .map(|(&(origin, first), Waiting { block, .. })| (block.height, origin, first))
+            .collect();
+        let again = self.held.iter().filter(|(_, held)| held.generation != self.generation);
+        keys.extend(again.map(|(&origin, held)| (held.block.height, origin, held.block.first)));
+        let Some(&(least, _, _)) = keys.iter().min() else {
+            return Vec::new();
+        };
+        keys.retain(|&(height, _, _)| height == least);
+        keys.sort_unstable();
+        let mut batch = Vec::with_capacity(keys.len());
+        for (_, origin, first) in keys {
+            if let Some(Held { block, bytes, .. }) = self.held.get(&origin) {
+                batch.push(Waiting {
+                    block: block.clone(),
+                    bytes: bytes.clone(),
+                    own: None,
+                });
+            } else if let Some(waiting) = self.pending.remove(&(origin, first)) {
+                self.pending_bytes -= waiting.bytes.len();
+                batch.push(waiting);
+            }
+        }
+        batch
+    }
+
+    /// Checks a block. Answers what of it holds, and keeps the rest for later, or refuses it.
+    fn sound(&mut self, waiting: Waiting, settled: &mut Settled) -> Option<Sound> {
+        let Waiting { block, bytes, own } = waiting;
+        let Own {
+            generation,
+            checked,
+            marks,
+            ..
+        } = own.unwrap_or_default();
+        let again = self.held.remove(&block.origin);
+        let agent = block.origin;
+        let dot = |sequence| Dot { agent, sequence };
+        if again.is_none()
+            && let Err(reason) = self.check_form(&block)
+        {
+            match reason {
+                Misfit::Fork => {
+                    self.forks.entry(block.origin).or_insert(dot(block.first));
+                    settled.refused.push((dot(block.first), FORKED.to_owned()));
+                }
+                // It was made by somebody who has been away for too long; nothing is wrong with it.
+                Misfit::Forgotten => {}
+                Misfit::Wrong(reason) => {
+                    self.refused.insert(block.origin, (dot(block.first), reason.clone()));
+                    settled.refused.push((dot(block.first), reason));
+                }
+            }
+            return None;
+        }
+        let known = (generation == self.generation).then_some(checked);
+        let checks = self.check(&block, known);
+        let Some(reason) = checks.fault else {
+            return Some(Sound {
+                block,
+                bytes,
+                applications: checks.applications,
+                eras: checks.eras,
+                marks,
+            });
+        };
+        let first = block.first;
+        let (block, rest) = block.split(checks.facts);
+        if again.as_ref().is_none_or(|again| again.block.first != rest.first) {
+            settled.refused.push((dot(rest.first), reason.clone()));
+        }
+        let held = Held {
+            block: rest,
+            bytes: bytes.clone(),
+            began: again.map_or(first, |again| again.began),
+            reason,
+            generation: self.generation,
+        };
+        self.held.insert(agent, held);
+        (checks.facts > 0).then_some(Sound {
+            block,
+            bytes,
+            applications: checks.applications,
+            eras: checks.eras,
+            marks: Vec::new(),
+        })
     }
 
     /// Goes over to the e-graph that holds an own block already. Answers the number of unions.
@@ -126,11 +265,31 @@ impl Replica {
         let old = std::mem::replace(&mut self.graph, ahead.graph);
         self.graph.follow(&old);
         self.births.extend(ahead.births);
+        let layout = self.layout(block);
         let log = self.logs.entry(block.origin).or_default();
-        let first_ordinal = log.rows.len() as u32;
+        let first_ordinal = log.next_ordinal();
         log.rows.extend(ahead.rows);
-        log.enter(block, bytes, first_ordinal);
+        log.enter(block, bytes, first_ordinal, layout);
         ahead.unions
+    }
+
+    /// How many nodes the facts of a block name. Its rules must be known.
+    fn layout(&self, block: &Block) -> Vec<Stretch> {
+        let mut layout: Vec<Stretch> = Vec::new();
+        for segment in &block.segments {
+            let nodes = match segment {
+                Segment::Term { body, .. } => body.nodes.len(),
+                Segment::Equal { left, right } => left.nodes.len() + right.nodes.len(),
+                Segment::Apply { rule, .. } => self.rules[rule].matcher.additions(),
+                Segment::Rule(_) | Segment::Certify(_) | Segment::Cut(_) => 0,
+            } as u32;
+            let facts = segment.facts() as u32;
+            match layout.last_mut() {
+                Some(last) if last.nodes == nodes => last.facts += facts,
+                _ => layout.push(Stretch { facts, nodes }),
+            }
+        }
+        layout
     }
 
     /// After a change of the e-graph by blocks of this height.
@@ -138,7 +297,7 @@ impl Replica {
         self.height = self.height.max(height);
         self.absorb_deaths();
         if self.graph.dead_rows() > MIN_DEAD.max(self.graph.enodes()) {
-            self.compact();
+            self.drop_dead_rows();
         }
         self.index = None;
         self.naming = None;
@@ -146,12 +305,17 @@ impl Replica {
     }
 
     /// Drops the dead rows of the e-graph, which must be about to be indexed anew.
-    fn compact(&mut self) {
+    fn drop_dead_rows(&mut self) {
         let compaction = self.graph.compact();
-        for log in self.logs.values_mut() {
-            for row in &mut log.rows {
+        let named = self.logs.values_mut().map(|log| &mut log.rows);
+        let begun = self.beginning.iter_mut().filter_map(|own| own.rows.as_mut());
+        for rows in named.chain(self.eras.iter_mut().map(|era| &mut era.rows)).chain(begun) {
+            for row in rows {
                 *row = compaction.row(*row);
             }
+        }
+        for label in self.labels.values_mut() {
+            label.row = compaction.row(label.row);
         }
         let mut births: Vec<Option<Birth>> = vec![None; self.graph.enodes()];
         for (&birth, row) in self.births.iter().zip(compaction.rows()) {
@@ -182,59 +346,66 @@ impl Replica {
         self.marks.keys().any(|(_, share)| share.count > 1)
     }
 
-    /// Checks a block against the closed e-graph. Answers its applications, or the offset of the first fact that does not hold and why. Applications that
-    /// are known to hold need no check.
-    fn check(&mut self, block: &Block, known: Option<Vec<Checked>>) -> Result<Vec<Checked>, (u64, String)> {
+    /// Checks what a block says of itself and its past.
+    fn check_form(&mut self, block: &Block) -> Result<(), Misfit> {
+        let own = self.logs.get(&block.origin);
+        if own.map_or([0; 32], |log| log.chain)[..PARENT] != block.parent {
+            return Err(Misfit::Fork);
+        }
+        if !self.knows_era_of(&block.base) {
+            return Err(Misfit::Forgotten);
+        }
         let height = block
             .base
             .iter()
             .map(|dot| self.logs.get(&dot.agent).map_or(0, |log| log.height(dot.sequence)))
             .max()
             .unwrap_or(0)
-            .max(self.logs.get(&block.origin).map_or(0, |log| log.height(u64::MAX)));
+            .max(own.map_or(0, |log| log.height(u64::MAX)));
         if block.height != height + 1 {
-            return Err((
-                0,
-                format!("its block's height is {} where {} follows", block.height, height + 1),
-            ));
+            return Err(Misfit::Wrong(format!(
+                "its block's height is {} where {} follows",
+                block.height,
+                height + 1
+            )));
         }
-        if let Some(dot) = block
-            .base
-            .iter()
-            .find(|dot| !self.logs.get(&dot.agent).is_some_and(|log| log.ends_at(dot.sequence)))
-        {
-            return Err((0, format!("its base cuts a block of agent {}", dot.agent.0)));
-        }
+        Ok(())
+    }
+
+    /// Checks the facts of a block, one after the other, against the closed e-graph. Applications that are known to hold need no check.
+    fn check(&mut self, block: &Block, known: Option<Vec<Checked>>) -> Checks {
         for operator in &block.operators {
             self.graph.declare(operator);
         }
-        let frame = Frame::of(&self.logs, &block.base);
-        let mut past = frame.rows(&self.logs);
+        let baseline = era::covering(&self.eras, &block.base).map(Era::baseline);
+        let frame = Frame::of(&self.logs, baseline, &block.base);
+        let mut past = frame.rows(&self.logs, baseline);
         let mut named = Named::default();
         let mut known = known.map(Vec::into_iter);
-        let mut applications = Vec::new();
-        let mut offset = 0;
+        let mut checks = Checks {
+            facts: 0,
+            applications: Vec::new(),
+            eras: Vec::new(),
+            fault: None,
+        };
+        let first_ordinal = self.logs.get(&block.origin).map_or(0, Log::next_ordinal);
         for segment in &block.segments {
-            match segment {
-                Segment::Rule(bytes) => {
-                    program::decode_rule(bytes).map_err(|error| (offset, error.to_string()))?;
-                }
+            let fault = match segment {
+                Segment::Rule(bytes) => program::decode_rule(bytes).err().map(|error| error.to_string()),
                 Segment::Term { color, body, .. } => {
-                    self.check_body(block, &named, body, *color)
-                        .map_err(|reason| (offset, reason))?;
+                    let checked = self.check_body(block, &named, body, *color);
                     named.add(body);
+                    checked.err()
                 }
                 Segment::Equal { left, right } => {
-                    let mut sorts = Vec::new();
-                    for body in [left, right] {
-                        let sort = self
-                            .check_body(block, &named, body, Color::Green)
-                            .map_err(|reason| (offset, reason))?;
-                        named.add(body);
-                        sorts.push(sort);
-                    }
-                    if sorts[0] != sorts[1] {
-                        return Err((offset, "the two terms are of different sorts".to_owned()));
+                    let left_sort = self.check_body(block, &named, left, Color::Green);
+                    named.add(left);
+                    let right_sort = self.check_body(block, &named, right, Color::Green);
+                    named.add(right);
+                    match (left_sort, right_sort) {
+                        (Ok(left), Ok(right)) if left == right => None,
+                        (Ok(_), Ok(_)) => Some("the two terms are of different sorts".to_owned()),
+                        (Err(reason), _) | (_, Err(reason)) => Some(reason),
                     }
                 }
                 Segment::Apply {
@@ -243,8 +414,8 @@ impl Replica {
                     count,
                     nodes,
                 } => {
-                    let checked = match known.as_mut().and_then(Iterator::next) {
-                        Some(checked) => checked,
+                    let (checked, fault) = match known.as_mut().and_then(Iterator::next) {
+                        Some(checked) => (Some(checked), None),
                         None => check_applications(
                             &mut self.graph,
                             self.options.coloring,
@@ -252,35 +423,57 @@ impl Replica {
                             *rule,
                             &mut past,
                             (*width, *count, nodes),
-                        )
-                        .map_err(|(at, reason)| (offset + at, reason))?,
+                        ),
                     };
-                    applications.push(checked);
-                    named.total += self.rules[rule].matcher.additions() * *count as usize;
+                    let mut sound = *count;
+                    if let Some((at, _)) = fault {
+                        checks.facts += at;
+                        sound = at as u32;
+                    }
+                    if sound > 0
+                        && let Some(checked) = checked
+                    {
+                        checks.applications.push(checked);
+                        named.total += self.rules[rule].matcher.additions() * sound as usize;
+                    }
+                    fault.map(|(_, reason)| reason)
                 }
-                Segment::Certify(dots) => {
-                    let here = version(&self.logs);
-                    for dot in dots {
-                        if here.get(dot.agent) < dot.sequence || !self.logs[&dot.agent].ends_at(dot.sequence) {
-                            return Err((
-                                offset,
-                                format!("it certifies facts of agent {} that are not here", dot.agent.0),
-                            ));
+                Segment::Certify(dots) => dots
+                    .iter()
+                    .find(|dot| block.base.get(dot.agent) < dot.sequence)
+                    .map(|dot| {
+                        format!(
+                            "it certifies facts of agent {} that its maker had not settled",
+                            dot.agent.number()
+                        )
+                    }),
+                Segment::Cut(cut) => {
+                    let dot = Dot {
+                        agent: block.origin,
+                        sequence: block.first + checks.facts,
+                    };
+                    match self.check_cut(cut, &block.base, dot, block.height) {
+                        Ok(era) => {
+                            checks.eras.push(era);
+                            None
                         }
+                        Err(reason) => Some(reason),
                     }
                 }
+            };
+            let too_many = u32::try_from(first_ordinal as usize + named.total).is_err();
+            checks.fault = fault.or(too_many.then(|| "it names more e-nodes than can be numbered".to_owned()));
+            if checks.fault.is_some() {
+                break;
             }
-            offset += segment.facts();
+            checks.facts += segment.facts();
         }
-        let total = self.logs.get(&block.origin).map_or(0, |log| log.rows.len()) + named.total;
-        if u32::try_from(total).is_err() {
-            return Err((0, "it names more e-nodes than can be numbered".to_owned()));
-        }
-        Ok(applications)
+        checks
     }
 
     fn check_body(&self, block: &Block, named: &Named, body: &Body, color: Color) -> Result<String, String> {
-        let own_first = self.logs.get(&block.origin).map_or(0, |log| log.rows.len() as u32);
+        let own_first = self.logs.get(&block.origin).map_or(0, Log::next_ordinal);
+        let era = self.era_of(&block.base).map(Era::agent);
         let sort_of = |operator: u32| block.operators[operator as usize].output.sort().to_owned();
         let sort_of_name = |name: Name| {
             if name.agent == block.origin && name.ordinal >= own_first {
@@ -291,6 +484,9 @@ impl Replica {
                         name.ordinal
                     )),
                 };
+            }
+            if era::is_of_snapshot(name) && Some(name.agent) != era {
+                return Err("it refers to a node by a name of another era".to_owned());
             }
             let row = self.row(name).map_err(|fault| fault.to_string())?;
             Ok(self
@@ -329,12 +525,19 @@ impl Replica {
 
     /// Applies a checked block to the e-graph, where rows up to `settled_rows` have earlier names than it can give, and enters it in its agent's log.
     /// Answers the number of unions so far; some may wait.
-    fn apply(&mut self, block: &Block, bytes: Arc<[u8]>, applications: Vec<Checked>, settled_rows: u32) -> u64 {
+    fn apply(
+        &mut self,
+        block: &Block,
+        bytes: Arc<[u8]>,
+        applications: Vec<Checked>,
+        eras: Vec<Era>,
+        settled_rows: u32,
+    ) -> u64 {
         let mut unions = 0;
         let mut applications = applications.into_iter();
         let shared = self.is_shared();
         let mut sequence = block.first - 1;
-        let first_ordinal = self.logs.entry(block.origin).or_default().rows.len() as u32;
+        let first_ordinal = self.logs.entry(block.origin).or_default().next_ordinal();
         for segment in &block.segments {
             sequence += segment.facts();
             let dot = Dot {
@@ -350,20 +553,7 @@ impl Replica {
                 Segment::Term { label, color, body } => {
                     let root = self.apply_body(block, body, *color, shared);
                     if let Some(label) = label {
-                        let row = self.row(root).expect("just named");
-                        let sort = self
-                            .graph
-                            .operator(self.graph.operator_of(row))
-                            .output
-                            .sort()
-                            .to_owned();
-                        let bound = self.labels.entry(label.clone()).or_insert((dot, root, sort.clone()));
-                        if dot < bound.0 {
-                            *bound = (dot, root, sort);
-                        }
-                        if block.origin == self.options.agent {
-                            self.draft_labels.remove(label);
-                        }
+                        self.bind(label, dot, root, body.text(&block.operators, &self.label_names));
                     }
                 }
                 Segment::Equal { left, right } => {
@@ -378,7 +568,7 @@ impl Replica {
                     let colors = Colors::from(rule.color);
                     let Checked { ground, kept } = applications.next().expect("one for each segment of applications");
                     let log = self.logs.get_mut(&block.origin).expect("entered");
-                    let (first, additions) = (log.rows.len(), matcher.additions());
+                    let (first, first_row, additions) = (log.rows.len(), log.first_row, matcher.additions());
                     log.rows.resize(first + additions * *count as usize, RowId(u32::MAX));
                     let births = &mut self.births;
                     let name = |graph: &mut EGraph, batch: Applied<'_>| {
@@ -390,7 +580,7 @@ impl Replica {
                                 if row.0 >= settled_rows {
                                     let name = Name {
                                         agent: block.origin,
-                                        ordinal: ordinal as u32,
+                                        ordinal: first_row + ordinal as u32,
                                     };
                                     let height = block.height;
                                     rename(graph, births, row, Birth { height, name }, shared);
@@ -400,12 +590,15 @@ impl Replica {
                     };
                     unions += matcher.apply(&mut self.graph, &ground, &kept, *count as usize, colors, name);
                 }
+                // Its era is entered once the whole block is.
+                Segment::Cut(_) => {}
                 Segment::Certify(dots) => {
                     for dot in dots {
                         let log = self.logs.get_mut(&dot.agent).expect("checked");
                         if dot.sequence > log.certified {
-                            let from = log.ordinal_after(log.certified);
-                            let to = log.ordinal_after(dot.sequence);
+                            // What compaction took away was certified, or its colors stand in the snapshot.
+                            let from = log.ordinal_after(log.certified) - log.first_row;
+                            let to = log.ordinal_after(dot.sequence) - log.first_row;
                             log.certified = dot.sequence;
                             for &row in &log.rows[from as usize..to as usize] {
                                 self.graph.color(self.graph.resolve(row), Colors::CERTIFIED);
@@ -415,9 +608,35 @@ impl Replica {
                 }
             }
         }
+        let layout = self.layout(block);
         let log = self.logs.entry(block.origin).or_default();
-        log.enter(block, bytes, first_ordinal);
+        log.enter(block, bytes, first_ordinal, layout);
+        for era in eras {
+            self.enter_era(era);
+        }
         unions
+    }
+
+    /// A label stands for the term of the first fact that binds it.
+    fn bind(&mut self, label: &str, fact: Dot, name: Name, text: Option<String>) {
+        if fact.agent == self.options.agent {
+            self.draft_labels.remove(label);
+        }
+        let row = self.row(name).expect("just named");
+        let operator = self.graph.operator(self.graph.operator_of(row));
+        let sort = operator.output.sort().to_owned();
+        self.label_names.entry(name).or_insert_with(|| label.to_owned());
+        let bound = self.labels.get(label).is_some_and(|bound| bound.fact <= fact);
+        if !bound {
+            let own = Label {
+                fact,
+                row,
+                name,
+                sort,
+                text,
+            };
+            self.labels.insert(label.to_owned(), own);
+        }
     }
 
     fn apply_body(&mut self, block: &Block, body: &Body, color: Color, shared: bool) -> Name {
@@ -429,7 +648,7 @@ impl Replica {
             .iter()
             .map(|operator| self.graph.declare(operator))
             .collect();
-        let first = self.logs.entry(block.origin).or_default().rows.len() as u32;
+        let first = self.logs.entry(block.origin).or_default().next_ordinal();
         let mut arguments_of_row = Vec::new();
         for (operator, arguments) in &body.nodes {
             arguments_of_row.clear();
@@ -457,7 +676,7 @@ impl Replica {
                 height: block.height,
                 name: Name {
                     agent: block.origin,
-                    ordinal: log.rows.len() as u32,
+                    ordinal: log.next_ordinal(),
                 },
             };
             log.rows.push(row);
@@ -510,7 +729,8 @@ impl Named {
     }
 }
 
-/// Checks applications of one rule, given as (width, count, nodes), against a closed e-graph.
+/// Checks applications of one rule, given as (width, count, nodes), against a closed e-graph. Answers those before the first that does not hold (none if there is
+/// no such rule), and that one's place and what is wrong with it.
 fn check_applications(
     graph: &mut EGraph,
     coloring: bool,
@@ -518,53 +738,68 @@ fn check_applications(
     dot: Dot,
     past: &mut Rows<'_>,
     (width, count, nodes): (u32, u32, &[u32]),
-) -> Result<Checked, (u64, String)> {
-    let KnownRule { rule, matcher } = known.ok_or_else(|| {
-        let reason = format!("agent {} made no rule with fact {}", dot.agent.0, dot.sequence);
-        (0, reason)
-    })?;
+) -> (Option<Checked>, Option<(u64, String)>) {
+    let Some(KnownRule { rule, matcher }) = known else {
+        let reason = format!("agent {} made no rule with fact {}", dot.agent.number(), dot.sequence);
+        return (None, Some((0, reason)));
+    };
     if matcher.slots() != width as usize {
         let reason = format!("rule `{}` matches {} e-nodes, not {width}", rule.name, matcher.slots());
-        return Err((0, reason));
+        return (None, Some((0, reason)));
     }
     let witnesses = Colors::witnesses(rule.color).filter(|_| coloring);
     let before = graph.row_count();
-    let no_match = |at: usize, error: NotAMatch| {
-        let reason = format!("rule `{}` does not match there: {error}", rule.name);
-        (at as u64, reason)
+    let Some(ground) = matcher.ground(graph, before) else {
+        return (None, Some((0, no_match(rule, &NotAMatch::Ground))));
     };
-    let ground = matcher
-        .ground(graph, before)
-        .ok_or_else(|| no_match(0, NotAMatch::Ground))?;
     let mut kept = Vec::with_capacity(count as usize * matcher.width());
     let (mut registers, mut rows) = (Vec::new(), vec![RowId(0); width as usize]);
+    let mut fault = None;
     for at in 0..count as usize {
-        for (row, &number) in rows.iter_mut().zip(&nodes[at * width as usize..]) {
-            *row = past.of(number).ok_or_else(|| {
-                let reason = format!("it refers to node {number} of its past, which has fewer");
-                (at as u64, reason)
-            })?;
-        }
-        matcher
-            .verify(graph, &ground, before, &rows, &mut registers)
-            .map_err(|error| no_match(at, error))?;
-        if let Some(witnesses) = witnesses
-            && let Some((operator, class)) = matcher.uncolored(graph, &registers, witnesses)
-        {
-            let reason = format!(
+        let named = &nodes[at * width as usize..];
+        let wrong = rows.iter_mut().zip(named).find_map(|(row, &number)| {
+            *row = match past.of(number) {
+                Some(row) => row,
+                None => return Some(format!("it refers to node {number} of its past, which has fewer")),
+            };
+            None
+        });
+        let wrong = wrong.or_else(|| {
+            let matched = matcher.verify(graph, &ground, before, &rows, &mut registers);
+            matched.err().map(|error| no_match(rule, &error))
+        });
+        let wrong = wrong.or_else(|| {
+            let (operator, class) = matcher.uncolored(graph, &registers, witnesses?)?;
+            Some(format!(
                 "rule `{}`, {}, puts `{}` over a class that is {} only",
                 rule.name,
                 rule.color.name(),
                 graph.operator(operator).name,
                 graph.class_colors(class).dominant().map_or("uncolored", Color::name)
-            );
-            return Err((at as u64, reason));
-        }
-        if !matcher.is_defined(graph, &mut registers) {
-            let reason = format!("rule `{}`: a primitive is undefined there", rule.name);
-            return Err((at as u64, reason));
+            ))
+        });
+        let wrong = wrong.or_else(|| {
+            let defined = matcher.is_defined(graph, &mut registers);
+            (!defined).then(|| format!("rule `{}`: a primitive is undefined there", rule.name))
+        });
+        if let Some(reason) = wrong {
+            fault = Some((at as u64, reason));
+            break;
         }
         matcher.keep(&registers, &mut kept);
     }
-    Ok(Checked { ground, kept })
+    (Some(Checked { ground, kept }), fault)
+}
+
+fn no_match(rule: &Rule, error: &NotAMatch) -> String {
+    format!("rule `{}` does not match there: {error}", rule.name)
+}
+
+/// Why a block cannot be taken for what it says it is.
+enum Misfit {
+    /// It continues another history of its maker than the one that is known here.
+    Fork,
+    /// Its facts name nodes by names that compaction has taken away.
+    Forgotten,
+    Wrong(String),
 }

@@ -1,0 +1,103 @@
+//! Packing: zstd (RFC 8878) around what is kept or sent in bulk, by a codec in plain Rust, so that it is the same in WebAssembly.
+
+use std::io::Read;
+
+use ruzstd::decoding::StreamingDecoder;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+use crate::block::put;
+use crate::fault::Fault;
+
+/// The first bytes of what is packed: a magic number and the version.
+const MAGIC: &[u8; 4] = b"eqz\x01";
+
+/// What is packed unpacks to at most so many times its size: ten times what such content comes to.
+const MAX_RATIO: u64 = 256;
+
+/// Packs bytes. Not canonical: another version of the codec may pack them otherwise.
+pub fn pack(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = MAGIC.to_vec();
+    put(&mut packed, bytes.len() as u64);
+    packed.extend(compress_to_vec(bytes, CompressionLevel::Fastest));
+    packed
+}
+
+/// Unpacks what [`pack`] packed; what is not packed is handed back as it is. Never panics, and allocates at most 256 times the input.
+pub fn unpack(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+    let malformed = |why: &str| Fault::Malformed(format!("cannot be unpacked: {why}"));
+    let Some(mut packed) = bytes.strip_prefix(MAGIC) else {
+        return Ok(bytes.to_vec());
+    };
+    let mut length = 0u64;
+    let mut shift = 0;
+    loop {
+        let Some((&byte, rest)) = packed.split_first() else {
+            return Err(malformed("it ends too early"));
+        };
+        packed = rest;
+        length |= u64::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            break;
+        }
+        if shift > 56 {
+            return Err(malformed("its length is too large"));
+        }
+    }
+    if length > bytes.len() as u64 * MAX_RATIO {
+        return Err(malformed("it would become far too large"));
+    }
+    let decoder = StreamingDecoder::new_with_max_window_size(packed, length.max(1 << 17));
+    let decoder = decoder.map_err(|error| malformed(&error.to_string()))?;
+    let mut unpacked = Vec::new();
+    let read = decoder.take(length + 1).read_to_end(&mut unpacked);
+    read.map_err(|error| malformed(&error.to_string()))?;
+    if unpacked.len() as u64 != length {
+        return Err(malformed("it has another length than it says"));
+    }
+    Ok(unpacked)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{pack, unpack};
+    use crate::fault::Fault;
+
+    proptest! {
+        #[test]
+        fn what_was_packed_unpacks(part in prop::collection::vec(any::<u8>(), 0..200), times in 1usize..50) {
+            let bytes = part.repeat(times);
+            prop_assert_eq!(unpack(&pack(&bytes)).unwrap(), bytes);
+        }
+
+        #[test]
+        fn what_was_damaged_does_no_harm(
+            part in prop::collection::vec(any::<u8>(), 1..200),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut packed = pack(&part.repeat(9));
+            for (at, value) in changes {
+                let at = at.index(packed.len());
+                packed[at] = value;
+            }
+            packed.truncate(cut.index(packed.len()) + 1);
+            if let Ok(unpacked) = unpack(&packed) {
+                prop_assert!(unpacked.len() <= packed.len() * 256);
+            }
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_refused() {
+        let packed = pack(&vec![0; 10 << 20]);
+        assert!(matches!(unpack(&packed), Err(Fault::Malformed(_))));
+    }
+
+    #[test]
+    fn what_is_not_packed_stays_as_it_is() {
+        assert_eq!(unpack(b"eqi\x01 and so on").unwrap(), b"eqi\x01 and so on");
+    }
+}

@@ -1,0 +1,588 @@
+//! Eras: compaction by causal stability.
+//!
+//! Once every member has acknowledged a version vector V, nobody will ever ask for the facts up to V again. A *cut* is the fact that says so. From the
+//! cut on, a snapshot (a function of the facts up to V, whose digest the cut tells) stands for them, and its rows have new names, by their place in it: whoever makes
+//! facts on top of the cut numbers them so. These are the facts of the new *era*. Facts that were made by somebody who had not heard of the cut belong
+//! to the era before, whose names are kept until everybody has acknowledged the cut. Then the facts up to V are taken away, and the state that is left is bounded by
+//! the e-graph and the facts since.
+//!
+//! A cut also certifies: what every member has settled, every member has checked.
+//!
+//! To make the snapshot, the facts up to V are replayed in their canonical order on top of the last one, so it is the same, byte for byte, on every replica.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use eqmesh_egraph::color::Colors;
+use eqmesh_egraph::graph::{ClassId, EGraph, OperatorId, RowId};
+use eqmesh_egraph::matching::Matcher;
+use eqmesh_egraph::program;
+use eqmesh_egraph::value::Value;
+
+use super::{Birth, KnownRule, Label, Options, Replica};
+use crate::block::{Cut, Segment};
+use crate::fault::Fault;
+use crate::log::{Baseline, Entry, Log, Stretch};
+use crate::snapshot::{Before, BoundLabel, Head, Snapshot, Stub, Table};
+use crate::version::{AgentId, Dot, Name, VersionVector};
+
+/// The number that no agent has: the makers of the names that snapshots give have it.
+const NOBODY: u32 = AgentId::MAX_NUMBER + 1;
+
+/// Whether a name is one that a snapshot gave.
+pub(super) fn is_of_snapshot(name: Name) -> bool {
+    name.agent.number() == NOBODY
+}
+
+/// What follows a cut.
+#[derive(Clone, Debug)]
+pub(crate) struct Era {
+    /// From 1.
+    pub(super) number: u32,
+    /// The height of the cut's block.
+    pub(super) height: u32,
+    /// The cut.
+    pub(super) fact: Dot,
+    /// What the snapshot covers.
+    pub(super) version: VersionVector,
+    /// The row of each node of the snapshot.
+    pub(super) rows: Vec<RowId>,
+    /// The snapshot. None for the era before the one that this replica was loaded from.
+    snapshot: Option<Arc<[u8]>>,
+}
+
+impl Era {
+    /// The maker of the names that its snapshot gives.
+    ///
+    /// Eras whose names are in use at one time differ in it: those that follow each other by their number, and those that were begun side by side by their cut.
+    pub(super) fn agent(&self) -> AgentId {
+        let Dot { agent, sequence } = self.fact;
+        let mixed = (u64::from(agent.0) << 32 ^ sequence).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        AgentId((self.number & 0xf) << 28 | ((mixed >> 52) as u32) << 16 | NOBODY)
+    }
+
+    pub(super) fn baseline(&self) -> Baseline<'_> {
+        Baseline {
+            agent: self.agent(),
+            version: &self.version,
+            rows: &self.rows,
+        }
+    }
+
+    fn order(&self) -> (u32, u32, Dot) {
+        (self.number, self.height, self.fact)
+    }
+
+    fn covered_by(&self, version: &VersionVector) -> bool {
+        version.get(self.fact.agent) >= self.fact.sequence
+    }
+}
+
+/// Where a replica's facts begin: what a snapshot stands for is gone.
+#[derive(Clone, Debug)]
+pub(super) struct Beginning {
+    pub(super) snapshot: Arc<[u8]>,
+    pub(super) version: VersionVector,
+    /// The row of each node of the snapshot that this replica was loaded from: the cut that tells of it need not be checked. None if it was made here.
+    pub(super) rows: Option<Vec<RowId>>,
+}
+
+impl Replica {
+    /// The era of facts that were made on top of `base`.
+    pub(super) fn era_of(&self, base: &VersionVector) -> Option<&Era> {
+        covering(&self.eras, base)
+    }
+
+    /// Makes a `cut` fact: all members are known to have acknowledged `stable`. Its facts, as far as they can be compacted, are replaced by their snapshot from now on; see
+    /// [`Replica::compact`]. None if there is nothing new to compact.
+    ///
+    /// The facts must be settled here, and `stable` a vector of a replica's life or the meet of such. Replays the facts since the last cut: O(facts).
+    pub fn cut(&mut self, stable: &VersionVector) -> Result<Option<Dot>, Fault> {
+        if !self.version().covers(stable) {
+            return Err(Fault::Misplaced(
+                "facts that are not settled here cannot be compacted".to_owned(),
+            ));
+        }
+        let number = self.eras.last().map_or(0, |era| era.number).saturating_add(1);
+        // Of two cuts, the later one covers the earlier.
+        if self.eras.iter().any(|era| !era.covered_by(stable)) {
+            return Ok(None);
+        }
+        let Some((version, bytes)) = self.whole_past(stable)? else {
+            return Ok(None);
+        };
+        let cut = Cut {
+            number,
+            version,
+            digest: *blake3::hash(&bytes).as_bytes(),
+        };
+        Ok(Some(self.draft_segment(Segment::Cut(cut), 0)))
+    }
+
+    /// The greatest version vector up to this one of which every fact was accepted, and its snapshot. None if that is no more than the last cut has.
+    fn whole_past(&self, stable: &VersionVector) -> Result<Option<(VersionVector, Vec<u8>)>, Fault> {
+        let mut version = stable.clone();
+        loop {
+            let news = version.iter().any(|dot| {
+                let compacted = self.eras.last().map_or(0, |era| era.version.get(dot.agent));
+                let claims = self.logs.get(&dot.agent).map_or(0, |log| log.claims);
+                claims > compacted && dot.sequence > compacted
+            });
+            if !news || self.eras.iter().any(|era| !era.covered_by(&version)) {
+                return Ok(None);
+            }
+            let mut past = self.past(&version)?;
+            let reached = past.version();
+            if reached == version && past.held.is_empty() {
+                return Ok(Some((version, past.take_snapshot().0.encode())));
+            }
+            // What is held back within a block, and what rests on it, is left for later.
+            version = version
+                .iter()
+                .map(|dot| {
+                    let held = past.held.get(&dot.agent).map_or(u64::MAX, |held| held.began - 1);
+                    let sequence = dot.sequence.min(reached.get(dot.agent)).min(held);
+                    Dot { sequence, ..dot }
+                })
+                .collect();
+        }
+    }
+
+    /// A replica of the facts up to a version vector, as far as they hold.
+    fn past(&self, version: &VersionVector) -> Result<Replica, Fault> {
+        let options = Options {
+            agent: AgentId(u32::MAX),
+            ..self.options
+        };
+        let mut past = match &self.beginning {
+            Some(beginning) => Replica::of_snapshot(options, beginning.snapshot.clone())?,
+            None => Replica::new(options),
+        };
+        for (agent, log) in &self.logs {
+            let up_to = version.get(*agent);
+            for entry in log.entries.iter().take_while(|entry| entry.first <= up_to) {
+                if let Some(bytes) = &entry.bytes {
+                    past.receive(bytes)?;
+                }
+            }
+        }
+        past.settle();
+        Ok(past)
+    }
+
+    /// The snapshot of all facts, and the row of each of its nodes. Leaves only what belongs to the era.
+    fn take_snapshot(&mut self) -> (Snapshot, Vec<RowId>) {
+        if let Some(last) = self.eras.len().checked_sub(1) {
+            self.begin_with(last);
+        }
+        self.ensure_naming();
+        let naming = self.naming.as_ref().expect("ensured");
+        let graph = &self.graph;
+        let ranks = |class: u32| naming.rank(class);
+        let mut by_operator: BTreeMap<OperatorId, Vec<RowId>> = BTreeMap::new();
+        let mut values: Vec<&Value> = Vec::new();
+        for row in graph.live() {
+            let operator = graph.operator_of(row);
+            by_operator.entry(operator).or_default().push(row);
+            let columns = &graph.operator(operator).columns;
+            let primitive = graph
+                .arguments(row)
+                .iter()
+                .zip(columns)
+                .filter(|(_, column)| !column.is_class());
+            values.extend(primitive.map(|(&argument, _)| graph.value(argument)));
+        }
+        values.sort_unstable();
+        values.dedup();
+        let mut order = Vec::with_capacity(graph.enodes());
+        let mut numbers = vec![u32::MAX; graph.row_count() as usize];
+        let tables = graph
+            .operators()
+            .map(|(id, operator)| {
+                let mut rows: Vec<(Vec<u32>, u32, RowId)> = by_operator
+                    .remove(&id)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|row| {
+                        let arguments = graph.arguments(row).iter().zip(&operator.columns);
+                        let places = arguments.map(|(&argument, column)| {
+                            if column.is_class() {
+                                ranks(argument)
+                            } else {
+                                values.binary_search(&graph.value(argument)).expect("listed") as u32
+                            }
+                        });
+                        (places.collect(), ranks(graph.class_of(row).0), row)
+                    })
+                    .collect();
+                rows.sort_unstable();
+                for &(_, _, row) in &rows {
+                    numbers[row.0 as usize] = order.len() as u32;
+                    order.push(row);
+                }
+                Table {
+                    operator: operator.clone(),
+                    classes: rows.iter().map(|&(_, class, _)| class).collect(),
+                    arguments: (0..operator.columns.len())
+                        .map(|column| rows.iter().map(|(arguments, _, _)| arguments[column]).collect())
+                        .collect(),
+                    // Every member has checked what a cut covers.
+                    colors: rows
+                        .iter()
+                        .map(|&(_, _, row)| graph.colors_of(row).union(Colors::CERTIFIED).bits())
+                        .collect(),
+                }
+            })
+            .collect();
+        let number_of = |row: &RowId| numbers[graph.resolve(*row).0 as usize];
+        let snapshot = Snapshot {
+            before: self.eras.last().map(|era| Before {
+                number: era.number,
+                fact: era.fact,
+                height: era.height,
+                version: era.version.clone(),
+                rows: era.rows.iter().map(number_of).collect(),
+            }),
+            heads: self
+                .logs
+                .iter()
+                .filter(|(_, log)| log.last() > 0)
+                .map(|(&agent, log)| Head {
+                    agent,
+                    dropped: log.dropped,
+                    first_row: log.first_row,
+                    blocks: log.entries.iter().map(stub).collect(),
+                    rows: log.rows.iter().map(number_of).collect(),
+                    chain: log.chain,
+                    certified: log.last(),
+                    claims: log.claims,
+                })
+                .collect(),
+            rules: self
+                .rules
+                .iter()
+                .map(|(&dot, known)| (dot, program::encode_rule(&known.rule)))
+                .collect(),
+            labels: self
+                .labels
+                .iter()
+                .map(|(label, own)| BoundLabel {
+                    label: label.clone(),
+                    fact: own.fact,
+                    name: own.name,
+                    sort: own.sort.clone(),
+                    text: own.text.clone(),
+                })
+                .collect(),
+            height: self.height,
+            classes: naming.len() as u32,
+            values: values.into_iter().cloned().collect(),
+            tables,
+        };
+        (snapshot, order)
+    }
+
+    /// A replica that holds what a snapshot says, and can take in the facts since. The snapshot is trusted.
+    pub(super) fn of_snapshot(options: Options, bytes: Arc<[u8]>) -> Result<Replica, Fault> {
+        let snapshot = Snapshot::decode(&bytes)?;
+        let mut replica = Replica::new(options);
+        let rows = restore(&mut replica.graph, &snapshot)?;
+        replica.height = snapshot.height;
+        let version = snapshot.version();
+        if let Some(before) = snapshot.before {
+            let era = Era {
+                number: before.number,
+                height: before.height,
+                fact: before.fact,
+                version: before.version,
+                rows: before.rows.iter().map(|&number| rows[number as usize]).collect(),
+                snapshot: None,
+            };
+            replica.floor = Some(era.fact);
+            replica.eras.push(era);
+        }
+        for head in snapshot.heads {
+            let log = log_of(&head, &rows);
+            replica.logs.insert(head.agent, log);
+        }
+        replica.name_rows();
+        if replica.births.contains(&Birth::NEVER) {
+            return Err(Fault::Malformed("not a snapshot: a row has no name".to_owned()));
+        }
+        for (dot, program) in snapshot.rules {
+            let rule = program::decode_rule(&program)?;
+            let matcher = Matcher::of_rule(&rule, &mut replica.graph);
+            replica.rules.insert(dot, KnownRule { rule, matcher });
+        }
+        for own in snapshot.labels {
+            let label = Label {
+                fact: own.fact,
+                row: replica.row(own.name)?,
+                name: own.name,
+                sort: own.sort,
+                text: own.text,
+            };
+            replica.labels.insert(own.label, label);
+        }
+        replica.own_up();
+        replica.generation = 1;
+        replica.beginning = Some(Beginning {
+            snapshot: bytes,
+            version,
+            rows: Some(rows),
+        });
+        Ok(replica)
+    }
+
+    /// Checks a cut, made on top of `base` as the fact `dot` of a block of this height.
+    pub(super) fn check_cut(&self, cut: &Cut, base: &VersionVector, dot: Dot, height: u32) -> Result<Era, String> {
+        let covered: Vec<&Era> = self.eras.iter().filter(|era| era.covered_by(base)).collect();
+        let number = covered.last().map_or(0, |era| era.number).saturating_add(1);
+        if cut.number != number {
+            return Err(format!("it is cut {} where {number} follows", cut.number));
+        }
+        if !base.covers(&cut.version) || covered.iter().any(|era| !era.covered_by(&cut.version)) {
+            return Err("it cuts facts that its maker had not settled, or less than the last cut".to_owned());
+        }
+        if let Some(beginning) = &self.beginning
+            && beginning.version == cut.version
+            && let Some(rows) = &beginning.rows
+            && *blake3::hash(&beginning.snapshot).as_bytes() == cut.digest
+        {
+            return Ok(Era {
+                number,
+                height,
+                fact: dot,
+                version: cut.version.clone(),
+                rows: rows.clone(),
+                snapshot: Some(beginning.snapshot.clone()),
+            });
+        }
+        let mut past = self.past(&cut.version).map_err(|fault| fault.to_string())?;
+        if past.version() != cut.version || !past.held.is_empty() {
+            return Err("it does not cut between blocks".to_owned());
+        }
+        let (snapshot, order) = past.take_snapshot();
+        let bytes = snapshot.encode();
+        if *blake3::hash(&bytes).as_bytes() != cut.digest {
+            return Err("the digest of its snapshot is wrong".to_owned());
+        }
+        // What the past names by its era's snapshot, it means by the very same era, and not by one that was begun beside it.
+        let era = past.eras.last().map(|era| era.fact);
+        let eras = self.eras.iter().position(|own| Some(own.fact) == era);
+        let eras = eras.map_or(&[][..], |at| &self.eras[at..=at]);
+        let row = |row: &RowId| {
+            let name = past.births[row.0 as usize].name;
+            named_row(&self.graph, &self.logs, eras, name).ok_or("it cuts what has been cut away")
+        };
+        let rows = order.iter().map(row).collect::<Result<_, _>>()?;
+        Ok(Era {
+            number,
+            height,
+            fact: dot,
+            version: cut.version.clone(),
+            rows,
+            snapshot: Some(bytes.into()),
+        })
+    }
+
+    /// Begins an era. If it is the latest, its names are the first ones of its rows from now on, and matches may change hands.
+    pub(super) fn enter_era(&mut self, era: Era) {
+        let at = self.eras.partition_point(|own| own.order() < era.order());
+        if at == self.eras.len() {
+            self.eras.push(era);
+            self.name_rows();
+            let era = self.eras.last().expect("just entered");
+            for (label, own) in &mut self.labels {
+                if era.version.get(own.fact.agent) >= own.fact.sequence {
+                    own.name = self.births[self.graph.resolve(own.row).0 as usize].name;
+                    self.label_names.entry(own.name).or_insert_with(|| label.clone());
+                }
+            }
+            self.marks.clear();
+        } else {
+            self.eras.insert(at, era);
+        }
+        let era = &self.eras[at];
+        // Every member has checked what a cut covers.
+        for &row in &era.rows {
+            self.graph.color(self.graph.resolve(row), Colors::CERTIFIED);
+        }
+        for dot in era.version.iter() {
+            let log = self.logs.get_mut(&dot.agent).expect("covered");
+            log.certified = log.certified.max(dot.sequence);
+        }
+    }
+
+    /// Finds the first name of each row anew: in the latest era's snapshot if it is there, and otherwise among those that the facts since have given.
+    /// O(nodes named).
+    fn name_rows(&mut self) {
+        self.births.fill(Birth::NEVER);
+        self.births.resize(self.graph.row_count() as usize, Birth::NEVER);
+        let mut note = |row: RowId, height, agent, ordinal| {
+            let birth = &mut self.births[self.graph.resolve(row).0 as usize];
+            let name = Name { agent, ordinal };
+            *birth = (*birth).min(Birth { height, name });
+        };
+        let era = self.eras.last();
+        if let Some(era) = era {
+            for (ordinal, &row) in (0..).zip(&era.rows) {
+                note(row, 0, era.agent(), ordinal);
+            }
+        }
+        for (&agent, log) in &self.logs {
+            let covered = era.map_or(0, |era| era.version.get(agent));
+            let since = log.entries.partition_point(|entry| entry.last <= covered);
+            for entry in &log.entries[since..] {
+                let from = (entry.first_ordinal - log.first_row) as usize;
+                let rows = &log.rows[from..from + entry.nodes() as usize];
+                for (ordinal, &row) in (entry.first_ordinal..).zip(rows) {
+                    note(row, entry.height, agent, ordinal);
+                }
+            }
+        }
+    }
+
+    /// Takes away the facts that a snapshot stands for, where that can no longer matter to anybody: the last cut but for later ones that `stable` covers. `stable` is what every member has
+    /// acknowledged, and `known` the join of what they acknowledged with. Answers whether anything was taken away.
+    ///
+    /// Whoever has acknowledged a cut makes facts in its era or a later one, and all its earlier facts are under `known`; so once these are settled, the names of the
+    /// eras before are never asked for again.
+    pub fn compact(&mut self, stable: &VersionVector, known: &VersionVector) -> bool {
+        let version = self.version();
+        // Of cuts that were made side by side, none goes without the others: whoever begins with one could not check the other.
+        let at = (0..self.eras.len()).rev().find(|&at| {
+            let (before, era, after) = (&self.eras[..at], &self.eras[at], &self.eras[at + 1..]);
+            era.covered_by(stable)
+                && version.covers(known)
+                && era.snapshot.is_some()
+                && before.iter().all(|own| own.covered_by(&era.version))
+                && after.iter().all(|own| era.covered_by(&own.version))
+        });
+        let done = self.beginning.as_ref().map(|beginning| &beginning.version);
+        match at {
+            Some(at) if at > 0 || done != Some(&self.eras[at].version) => {
+                self.begin_with(at);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes away what came before an era.
+    fn begin_with(&mut self, at: usize) {
+        self.eras.drain(..at);
+        let era = &self.eras[0];
+        self.floor = Some(era.fact);
+        if let Some(snapshot) = &era.snapshot {
+            self.beginning = Some(Beginning {
+                snapshot: snapshot.clone(),
+                version: era.version.clone(),
+                rows: None,
+            });
+        }
+        for (agent, log) in &mut self.logs {
+            log.drop_up_to(era.version.get(*agent));
+        }
+        let (graph, logs, eras) = (&self.graph, &self.logs, &self.eras);
+        self.label_names
+            .retain(|&name, _| named_row(graph, logs, eras, name).is_some());
+    }
+
+    /// Whether a block on top of this version vector was made in an era whose names are still known.
+    pub(super) fn knows_era_of(&self, base: &VersionVector) -> bool {
+        self.floor.is_none_or(|cut| base.get(cut.agent) >= cut.sequence)
+    }
+}
+
+/// The latest era that begins within a version vector.
+pub(super) fn covering<'a>(eras: &'a [Era], version: &VersionVector) -> Option<&'a Era> {
+    eras.iter().rev().find(|era| era.covered_by(version))
+}
+
+/// The row of a node by its name.
+pub(super) fn named_row(graph: &EGraph, logs: &BTreeMap<AgentId, Log>, eras: &[Era], name: Name) -> Option<RowId> {
+    let row = if is_of_snapshot(name) {
+        let era = eras.iter().rev().find(|era| era.agent() == name.agent)?;
+        era.rows.get(name.ordinal as usize).copied()?
+    } else {
+        logs.get(&name.agent)?.row(name.ordinal)?
+    };
+    Some(graph.resolve(row))
+}
+
+fn stub(entry: &Entry) -> Stub {
+    Stub {
+        height: entry.height,
+        layout: entry.layout.iter().map(|own| (own.facts, own.nodes)).collect(),
+    }
+}
+
+/// The log that a snapshot tells of.
+fn log_of(head: &Head, rows: &[RowId]) -> Log {
+    let mut log = Log {
+        dropped: head.dropped,
+        entries: Vec::with_capacity(head.blocks.len()),
+        rows: head.rows.iter().map(|&number| rows[number as usize]).collect(),
+        first_row: head.first_row,
+        chain: head.chain,
+        certified: head.certified,
+        claims: head.claims,
+    };
+    let (mut last, mut ordinal) = (head.dropped.0, head.first_row);
+    for stub in &head.blocks {
+        let layout: Vec<Stretch> = stub
+            .layout
+            .iter()
+            .map(|&(facts, nodes)| Stretch { facts, nodes })
+            .collect();
+        let first = last + 1;
+        let first_ordinal = ordinal;
+        for own in &layout {
+            last += u64::from(own.facts);
+            ordinal += own.facts * own.nodes;
+        }
+        log.entries.push(Entry {
+            first,
+            last,
+            height: stub.height,
+            first_ordinal,
+            layout,
+            bytes: None,
+        });
+    }
+    log
+}
+
+/// Makes the rows of a snapshot; answers each one's id.
+fn restore(graph: &mut EGraph, snapshot: &Snapshot) -> Result<Vec<RowId>, Fault> {
+    let values: Vec<u32> = snapshot
+        .values
+        .iter()
+        .map(|value| graph.values.intern(value).0)
+        .collect();
+    let classes: Vec<ClassId> = (0..snapshot.classes).map(|_| graph.make_class()).collect();
+    let mut rows = Vec::with_capacity(snapshot.rows());
+    let mut arguments = Vec::new();
+    for table in &snapshot.tables {
+        let operator = graph.declare(&table.operator);
+        for at in 0..table.classes.len() {
+            arguments.clear();
+            for (column, sort) in table.arguments.iter().zip(&table.operator.columns) {
+                let place = column[at] as usize;
+                arguments.push(if sort.is_class() {
+                    classes[place].0
+                } else {
+                    values[place]
+                });
+            }
+            let home = classes[table.classes[at] as usize];
+            let (row, new) = graph.add(operator, &arguments, Some(home), Colors::from_bits(table.colors[at]));
+            if !new {
+                return Err(Fault::Malformed("not a snapshot: a row occurs twice".to_owned()));
+            }
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}

@@ -1,0 +1,178 @@
+//! Keeping a replica, and beginning with what another one has.
+//!
+//! A replica is its facts: the snapshot that stands for the first of them, and the blocks since. So to keep it, to copy it, and to start one with what others have is all
+//! the same.
+
+use std::sync::Arc;
+
+use super::{Options, Replica};
+use crate::block::{Block, Reader, Segment, put, put_bytes, seal};
+use crate::fault::Fault;
+use crate::pack::unpack;
+use crate::snapshot::Snapshot;
+use crate::version::{AgentId, VersionVector};
+
+/// The first bytes of a kept replica: a magic number and the version.
+const MAGIC: &[u8; 4] = b"eqi\x01";
+
+/// The most snapshots of others that are kept until one is adopted.
+const MAX_OFFERS: usize = 4;
+
+impl Replica {
+    /// Everything that is settled, as bytes: the snapshot, if there is one, and the blocks since. Small where [`Replica::compact`] has been at work. O(bytes).
+    pub fn save(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        let parts = self.delta_since(&VersionVector::default());
+        put(&mut bytes, parts.len() as u64);
+        for part in parts {
+            put_bytes(&mut bytes, &part);
+        }
+        seal(bytes)
+    }
+
+    /// A replica that holds what [`Replica::save`] kept, [packed](crate::pack) or not.
+    ///
+    /// It makes facts as `options.agent`. If that agent has made some of the facts that were saved, it goes on behind them: only who is sure that no later ones of its own have ever left
+    /// may do so. Everybody else takes an incarnation that was never used (see [`AgentId`]).
+    ///
+    /// Fails with [`Fault::Malformed`] for what cannot be read, and [`Fault::Refused`] for facts that do not hold. The snapshot is trusted, the blocks are checked.
+    pub fn load(options: Options, bytes: &[u8]) -> Result<Replica, Fault> {
+        let bytes = unpack(bytes)?;
+        let mut reader = Reader::open(&bytes, MAGIC, "kept replica")?;
+        let mut parts = Vec::new();
+        for _ in 0..reader.count()? {
+            parts.push(reader.slice()?);
+        }
+        reader.end()?;
+        let mut parts = parts.into_iter().peekable();
+        let snapshot = parts.next_if(|part| part.starts_with(crate::snapshot::MAGIC));
+        let mut replica = match snapshot {
+            Some(snapshot) => Replica::of_snapshot(options, snapshot.into())?,
+            None => Replica::new(options),
+        };
+        for part in parts {
+            replica.restore(part)?;
+        }
+        let settled = replica.settle();
+        if let Some((dot, reason)) = settled.refused.into_iter().next() {
+            return Err(Fault::Refused(format!(
+                "fact {} of agent {} does not hold: {reason}",
+                dot.sequence,
+                dot.agent.number()
+            )));
+        }
+        replica.own_up();
+        Ok(replica)
+    }
+
+    /// Takes in a block from a store of its own, where its own facts may be, too.
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let agent = std::mem::replace(&mut self.options.agent, AgentId(u32::MAX));
+        let taken = self.receive(bytes);
+        self.options.agent = agent;
+        taken
+    }
+
+    /// Goes on behind the facts of its own that are here.
+    pub(super) fn own_up(&mut self) {
+        if let Some(log) = self.logs.get(&self.options.agent) {
+            self.own_facts = log.last();
+            self.own_nodes = log.next_ordinal();
+            self.own_height = log.height(u64::MAX);
+            self.own_chain = log.chain;
+        }
+    }
+
+    /// The digest of the snapshot that this replica begins with, if its first facts have been compacted. The cut that made it tells the same.
+    pub fn beginning(&self) -> Option<[u8; 32]> {
+        let beginning = self.beginning.as_ref()?;
+        Some(*blake3::hash(&beginning.snapshot).as_bytes())
+    }
+
+    /// Keeps a snapshot of somebody else's until it is known whether to trust it.
+    pub(super) fn keep_offer(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let snapshot = Snapshot::decode(bytes)?;
+        if self.version().covers(&snapshot.version()) {
+            return Ok(());
+        }
+        let digest = *blake3::hash(bytes).as_bytes();
+        if self.offers.len() == MAX_OFFERS && !self.offers.contains_key(&digest) {
+            self.offers.pop_first();
+        }
+        self.offers.insert(digest, bytes.into());
+        Ok(())
+    }
+
+    /// The digests of the snapshots that were received and tell more than is known here.
+    pub fn offers(&self) -> impl Iterator<Item = &[u8; 32]> {
+        self.offers.keys()
+    }
+
+    /// Begins anew with a snapshot that was received. Its digest must be one that can be trusted, such as most members name: what it says cannot be checked, since the facts are gone.
+    ///
+    /// The blocks that are known here and not covered are taken in again. Facts of this replica's own that nobody can check any more, since they were made too long ago, are made
+    /// again: rules, terms and equalities by `agent`, a new incarnation, in a draft to be sealed. Answers how many could not be.
+    ///
+    /// Fails with [`Fault::Absent`] if there is no such snapshot, and with [`Fault::Misplaced`] if `agent` has made facts before; then nothing has changed.
+    pub fn adopt(&mut self, digest: &[u8; 32], agent: AgentId) -> Result<u64, Fault> {
+        let bytes: Arc<[u8]> = self
+            .offers
+            .get(digest)
+            .cloned()
+            .ok_or_else(|| Fault::Absent("no snapshot of this digest was received".to_owned()))?;
+        if self.logs.contains_key(&agent) {
+            return Err(Fault::Misplaced(format!(
+                "incarnation {} of agent {} has made facts before",
+                agent.incarnation(),
+                agent.number()
+            )));
+        }
+        let options = Options { agent, ..self.options };
+        let mut new = Replica::of_snapshot(options, bytes)?;
+        new.offers = std::mem::take(&mut self.offers);
+        new.offers.remove(digest);
+        for part in self.delta_since(&new.version()) {
+            // What nobody can read any more is no loss: others know it, or it is made again below.
+            let _forgotten = new.restore(&part);
+        }
+        for waiting in self.pending.values() {
+            let _forgotten = new.restore(&waiting.bytes);
+        }
+        new.settle();
+        new.own_up();
+        let lost = self.make_again(&mut new);
+        *self = new;
+        Ok(lost)
+    }
+
+    /// Has another replica make the facts of this one's incarnations that it lacks. Answers how many it could not.
+    fn make_again(&self, new: &mut Replica) -> u64 {
+        let number = self.options.agent.number();
+        let mut lost = 0;
+        for (agent, log) in self.logs.iter().filter(|(agent, _)| agent.number() == number) {
+            let known = new.version().get(*agent);
+            for entry in log.entries.iter().filter(|entry| entry.first > known) {
+                let Some(Ok(block)) = entry.bytes.as_ref().map(|bytes| Block::decode(bytes)) else {
+                    continue;
+                };
+                for segment in &block.segments {
+                    let text = |body: &crate::block::Body| body.text(&block.operators, &self.label_names);
+                    let made = match segment {
+                        Segment::Rule(program) => new.add_rule(program).is_ok(),
+                        Segment::Term { label, color, body } => text(body).is_some_and(|text| {
+                            let label = label.as_deref().filter(|label| !new.is_bound(label));
+                            new.declare(&block.operators).is_ok() && new.insert(&text, label, *color).is_ok()
+                        }),
+                        Segment::Equal { left, right } => text(left).zip(text(right)).is_some_and(|(left, right)| {
+                            new.declare(&block.operators).is_ok() && new.unite(&left, &right).is_ok()
+                        }),
+                        // Whatever holds is found again.
+                        Segment::Apply { .. } | Segment::Certify(_) | Segment::Cut(_) => true,
+                    };
+                    lost += u64::from(!made);
+                }
+            }
+        }
+        lost
+    }
+}

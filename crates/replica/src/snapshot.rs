@@ -1,0 +1,419 @@
+//! Snapshots: what stands for all facts up to a version vector once compaction has taken them away. A function of these facts, byte for byte.
+//!
+//! `docs/wire-format.md` specifies the form. A *row number* is a row's place in the snapshot.
+
+use eqmesh_egraph::operator::{Operator, Output, Sort};
+use eqmesh_egraph::value::Value;
+
+use crate::block::{
+    Reader, put, put_bytes, put_operator, put_value, put_vector, read_operator, seal, unzigzag, zigzag,
+};
+use crate::fault::Fault;
+use crate::version::{AgentId, Dot, Name, VersionVector};
+
+/// The first bytes of a snapshot: a magic number and the version.
+pub(crate) const MAGIC: &[u8; 4] = b"eqs\x01";
+
+/// The era in which the last facts of a snapshot were made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Before {
+    pub(crate) number: u32,
+    pub(crate) fact: Dot,
+    pub(crate) height: u32,
+    pub(crate) version: VersionVector,
+    /// For each row of that era's snapshot, the row number here.
+    pub(crate) rows: Vec<u32>,
+}
+
+/// A block of the last era: what it was like, without its facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stub {
+    pub(crate) height: u32,
+    /// Facts, and the nodes that each of them names.
+    pub(crate) layout: Vec<(u32, u32)>,
+}
+
+/// What is kept of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) agent: AgentId,
+    /// At the beginning of the last era: sequence, height, and the ordinal of the next node.
+    pub(crate) dropped: (u64, u32),
+    pub(crate) first_row: u32,
+    /// The blocks since.
+    pub(crate) blocks: Vec<Stub>,
+    /// The row number of each node that they name.
+    pub(crate) rows: Vec<u32>,
+    pub(crate) chain: [u8; 32],
+    pub(crate) certified: u64,
+    pub(crate) claims: u64,
+}
+
+impl Head {
+    /// The sequence of the last fact.
+    pub(crate) fn last(&self) -> u64 {
+        let facts = |stub: &Stub| stub.layout.iter().map(|&(facts, _)| u64::from(facts)).sum::<u64>();
+        self.dropped.0 + self.blocks.iter().map(facts).sum::<u64>()
+    }
+}
+
+/// What a label stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BoundLabel {
+    pub(crate) label: String,
+    pub(crate) fact: Dot,
+    pub(crate) name: Name,
+    pub(crate) sort: String,
+    pub(crate) text: Option<String>,
+}
+
+/// The rows of an operator, column by column, in the order of their arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) operator: Operator,
+    pub(crate) classes: Vec<u32>,
+    /// A class, or the place of a value.
+    pub(crate) arguments: Vec<Vec<u32>>,
+    /// See [`eqmesh_egraph::color::Colors::bits`].
+    pub(crate) colors: Vec<u8>,
+}
+
+/// A snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    pub(crate) before: Option<Before>,
+    pub(crate) heads: Vec<Head>,
+    pub(crate) rules: Vec<(Dot, Vec<u8>)>,
+    pub(crate) labels: Vec<BoundLabel>,
+    /// The greatest height of a block that makes claims.
+    pub(crate) height: u32,
+    /// Classes are numbered by their least terms.
+    pub(crate) classes: u32,
+    /// Ascending.
+    pub(crate) values: Vec<Value>,
+    /// In canonical order; also those without rows.
+    pub(crate) tables: Vec<Table>,
+}
+
+fn put_dot(bytes: &mut Vec<u8>, dot: Dot) {
+    put(bytes, u64::from(dot.agent.0));
+    put(bytes, dot.sequence);
+}
+
+fn read_dot(reader: &mut Reader<'_>) -> Result<Dot, Fault> {
+    Ok(Dot {
+        agent: AgentId(reader.small()?),
+        sequence: reader.varint()?,
+    })
+}
+
+/// Each as the difference to the one before.
+fn put_column(bytes: &mut Vec<u8>, column: &[u32]) {
+    let mut previous = 0i64;
+    for &value in column {
+        put(bytes, zigzag(i64::from(value) - previous));
+        previous = i64::from(value);
+    }
+}
+
+fn read_column(reader: &mut Reader<'_>, count: usize, below: u32) -> Result<Vec<u32>, Fault> {
+    let mut column = Vec::with_capacity(count);
+    let mut previous = 0i64;
+    for _ in 0..count {
+        let value = previous
+            .checked_add(unzigzag(reader.varint()?))
+            .filter(|&value| value >= 0 && value < i64::from(below));
+        previous = value.ok_or_else(|| reader.malformed("a number in a column is out of range"))?;
+        column.push(previous as u32);
+    }
+    Ok(column)
+}
+
+fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) {
+    bytes.push(u8::from(text.is_some()));
+    if let Some(text) = text {
+        put_bytes(bytes, text.as_bytes());
+    }
+}
+
+impl Snapshot {
+    /// How many rows it has.
+    pub(crate) fn rows(&self) -> usize {
+        self.tables.iter().map(|table| table.classes.len()).sum()
+    }
+
+    /// What it covers.
+    pub(crate) fn version(&self) -> VersionVector {
+        let dot = |head: &Head| Dot {
+            agent: head.agent,
+            sequence: head.last(),
+        };
+        self.heads.iter().map(dot).collect()
+    }
+
+    /// Its bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        put(&mut bytes, u64::from(self.height));
+        put(&mut bytes, u64::from(self.classes));
+        put(&mut bytes, self.values.len() as u64);
+        for value in &self.values {
+            put_value(&mut bytes, value);
+        }
+        put(&mut bytes, self.tables.len() as u64);
+        for table in &self.tables {
+            put_operator(&mut bytes, &table.operator);
+            put(&mut bytes, table.classes.len() as u64);
+            put_column(&mut bytes, &table.classes);
+            for column in &table.arguments {
+                put_column(&mut bytes, column);
+            }
+            bytes.extend_from_slice(&table.colors);
+        }
+        put(&mut bytes, self.rules.len() as u64);
+        for (dot, program) in &self.rules {
+            put_dot(&mut bytes, *dot);
+            put_bytes(&mut bytes, program);
+        }
+        put(&mut bytes, self.labels.len() as u64);
+        for own in &self.labels {
+            put_bytes(&mut bytes, own.label.as_bytes());
+            put_dot(&mut bytes, own.fact);
+            put(&mut bytes, u64::from(own.name.agent.0));
+            put(&mut bytes, u64::from(own.name.ordinal));
+            put_bytes(&mut bytes, own.sort.as_bytes());
+            put_text(&mut bytes, own.text.as_deref());
+        }
+        bytes.push(u8::from(self.before.is_some()));
+        if let Some(before) = &self.before {
+            put(&mut bytes, u64::from(before.number));
+            put_dot(&mut bytes, before.fact);
+            put(&mut bytes, u64::from(before.height));
+            put_vector(&mut bytes, &before.version);
+            put(&mut bytes, before.rows.len() as u64);
+            put_column(&mut bytes, &before.rows);
+        }
+        put(&mut bytes, self.heads.len() as u64);
+        for head in &self.heads {
+            put(&mut bytes, u64::from(head.agent.0));
+            put(&mut bytes, head.dropped.0);
+            put(&mut bytes, u64::from(head.dropped.1));
+            put(&mut bytes, u64::from(head.first_row));
+            bytes.extend_from_slice(&head.chain);
+            put(&mut bytes, head.certified);
+            put(&mut bytes, head.claims);
+            put(&mut bytes, head.blocks.len() as u64);
+            for block in &head.blocks {
+                put(&mut bytes, u64::from(block.height));
+                put(&mut bytes, block.layout.len() as u64);
+                for &(facts, nodes) in &block.layout {
+                    put(&mut bytes, u64::from(facts));
+                    put(&mut bytes, u64::from(nodes));
+                }
+            }
+            put_column(&mut bytes, &head.rows);
+        }
+        seal(bytes)
+    }
+
+    /// Reads a snapshot. Never panics; allocates at most a small multiple of the input. Checks the form, that every class has a finite term, and the order of
+    /// everything but one: that classes are numbered by their least terms is taken on trust, as what the snapshot says is.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Snapshot, Fault> {
+        let mut reader = Reader::open(bytes, MAGIC, "snapshot")?;
+        let reader = &mut reader;
+        let (height, classes) = (reader.small()?, reader.small()?);
+        let mut values = Vec::new();
+        for _ in 0..reader.count()? {
+            let value = reader.value()?;
+            if values.last().is_some_and(|before| *before >= value) {
+                return Err(reader.malformed("its values are not in order"));
+            }
+            values.push(value);
+        }
+        if classes as usize > reader.total() {
+            return Err(reader.malformed("it has more classes than rows"));
+        }
+        let mut grounded = vec![false; classes as usize];
+        let mut tables: Vec<Table> = Vec::new();
+        for _ in 0..reader.count()? {
+            let table = read_table(reader, classes, &values, &mut grounded)?;
+            if tables
+                .last()
+                .is_some_and(|before| signature(&before.operator) >= signature(&table.operator))
+            {
+                return Err(reader.malformed("its operators are not in order"));
+            }
+            tables.push(table);
+        }
+        if grounded.iter().any(|grounded| !grounded) {
+            return Err(reader.malformed("a class has no finite term"));
+        }
+        let rows = tables.iter().map(|table| table.classes.len()).sum::<usize>() as u32;
+        let mut rules: Vec<(Dot, Vec<u8>)> = Vec::new();
+        for _ in 0..reader.count()? {
+            let dot = read_dot(reader)?;
+            if rules.last().is_some_and(|(before, _)| *before >= dot) {
+                return Err(reader.malformed("its rules are not in order"));
+            }
+            rules.push((dot, reader.slice()?.to_vec()));
+        }
+        let mut labels: Vec<BoundLabel> = Vec::new();
+        for _ in 0..reader.count()? {
+            let own = read_label(reader)?;
+            if labels.last().is_some_and(|before| before.label >= own.label) {
+                return Err(reader.malformed("its labels are not in order"));
+            }
+            labels.push(own);
+        }
+        let before = match reader.byte()? {
+            0 => None,
+            1 => Some(read_before(reader, rows)?),
+            _ => return Err(reader.malformed("a flag is neither 0 nor 1")),
+        };
+        let mut heads: Vec<Head> = Vec::new();
+        for _ in 0..reader.count()? {
+            let head = read_head(reader, rows)?;
+            if heads.last().is_some_and(|before| before.agent >= head.agent) || head.last() == 0 {
+                return Err(reader.malformed("its agents are not in order"));
+            }
+            heads.push(head);
+        }
+        reader.end()?;
+        Ok(Snapshot {
+            before,
+            heads,
+            rules,
+            labels,
+            height,
+            classes,
+            values,
+            tables,
+        })
+    }
+}
+
+/// What operators are ordered by.
+fn signature(operator: &Operator) -> (&str, &[Sort], &Output) {
+    (&operator.name, &operator.columns, &operator.output)
+}
+
+/// `grounded` tells of each class whether a row of it stands over lesser classes only.
+fn read_table(reader: &mut Reader<'_>, classes: u32, values: &[Value], grounded: &mut [bool]) -> Result<Table, Fault> {
+    let operator = read_operator(reader)?;
+    let count = reader.count()?;
+    let of = read_column(reader, count, classes)?;
+    let mut arguments = Vec::with_capacity(operator.columns.len());
+    for column in &operator.columns {
+        let below = if column.is_class() {
+            classes
+        } else {
+            values.len() as u32
+        };
+        let read = read_column(reader, count, below)?;
+        if let Sort::Value(sort) = column
+            && read.iter().any(|&place| values[place as usize].value_type() != *sort)
+        {
+            return Err(reader.malformed("a value does not fit its column"));
+        }
+        arguments.push(read);
+    }
+    let row = |at: usize| arguments.iter().map(move |column: &Vec<u32>| column[at]);
+    if (1..count).any(|at| row(at).cmp(row(at - 1)).is_le()) {
+        return Err(reader.malformed("its rows are not in order"));
+    }
+    for at in 0..count {
+        let mut below = arguments
+            .iter()
+            .zip(&operator.columns)
+            .filter(|(_, column)| column.is_class());
+        if below.all(|(column, _)| column[at] < of[at]) {
+            grounded[of[at] as usize] = true;
+        }
+    }
+    let mut colors = Vec::with_capacity(count);
+    for _ in 0..count {
+        let own = reader.byte()?;
+        if own >= 16 {
+            return Err(reader.malformed("a row has unknown colors"));
+        }
+        colors.push(own);
+    }
+    Ok(Table {
+        operator,
+        classes: of,
+        arguments,
+        colors,
+    })
+}
+
+fn read_label(reader: &mut Reader<'_>) -> Result<BoundLabel, Fault> {
+    Ok(BoundLabel {
+        label: reader.string()?,
+        fact: read_dot(reader)?,
+        name: Name {
+            agent: AgentId(reader.small()?),
+            ordinal: reader.small()?,
+        },
+        sort: reader.string()?,
+        text: match reader.byte()? {
+            0 => None,
+            1 => Some(reader.string()?),
+            _ => return Err(reader.malformed("a flag is neither 0 nor 1")),
+        },
+    })
+}
+
+fn read_before(reader: &mut Reader<'_>, rows: u32) -> Result<Before, Fault> {
+    let number = reader.small()?;
+    let (fact, height, version) = (read_dot(reader)?, reader.small()?, reader.vector()?);
+    let count = reader.count()?;
+    Ok(Before {
+        number,
+        fact,
+        height,
+        version,
+        rows: read_column(reader, count, rows)?,
+    })
+}
+
+fn read_head(reader: &mut Reader<'_>, rows: u32) -> Result<Head, Fault> {
+    let agent = AgentId(reader.small()?);
+    let dropped = (reader.varint()?, reader.small()?);
+    let (first_row, chain) = (reader.small()?, reader.array()?);
+    let (certified, claims) = (reader.varint()?, reader.varint()?);
+    let (mut last, mut named) = (dropped.0, u64::from(first_row));
+    let mut blocks = Vec::new();
+    for _ in 0..reader.count()? {
+        let height = reader.small()?;
+        let mut layout = Vec::new();
+        for _ in 0..reader.count()? {
+            let (facts, nodes) = (reader.small()?, reader.small()?);
+            if facts == 0 {
+                return Err(reader.malformed("a block has a stretch of no facts"));
+            }
+            last = last.saturating_add(u64::from(facts));
+            named = named.saturating_add(u64::from(facts) * u64::from(nodes));
+            layout.push((facts, nodes));
+        }
+        if layout.is_empty() {
+            return Err(reader.malformed("a block has no facts"));
+        }
+        blocks.push(Stub { height, layout });
+    }
+    if last == u64::MAX || named > u64::from(u32::MAX) || named - u64::from(first_row) > reader.left() as u64 {
+        return Err(reader.malformed("an agent has more facts or nodes than it can"));
+    }
+    if certified > last || claims > last {
+        return Err(reader.malformed("more is certified than there is"));
+    }
+    Ok(Head {
+        agent,
+        dropped,
+        first_row,
+        blocks,
+        rows: read_column(reader, (named - u64::from(first_row)) as usize, rows)?,
+        chain,
+        certified,
+        claims,
+    })
+}
