@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 use eqmesh_composer::{World, compose};
 use eqmesh_host_test::agent::AgentWorld;
 use eqmesh_host_test::agent::exports::eqmesh::network::agent::{Config, Message, RoundTask};
-use eqmesh_host_test::types::{Budget, Color, Colors, CostModel, Diagnostic, Extracted, Fault, MessageKind, Verdict};
+use eqmesh_host_test::types::{
+    Budget, Color, Colors, CostModel, Diagnostic, Entrance, Extracted, Fault, Life, MessageKind, Topology, Verdict,
+};
 use eqmesh_host_test::{Instance, component_of};
 use wasmtime::component::{Component, ResourceAny};
 
@@ -129,10 +131,12 @@ impl Network {
 
     fn send(&self, travelling: &mut VecDeque<(usize, Message)>, messages: Vec<Message>) {
         for message in messages {
+            // Incarnations do not matter.
+            let number = |agent: u32| agent & 0xffff;
             let everybody_else = |to: &u32| {
                 message
                     .receiver
-                    .map_or(*to != message.sender, |receiver| receiver == *to)
+                    .map_or(*to != number(message.sender), |receiver| number(receiver) == *to)
             };
             for to in (0..self.agents.len() as u32).filter(everybody_else) {
                 travelling.push_back((to as usize, message.clone()));
@@ -395,4 +399,116 @@ fn who_lost_a_message_asks_for_it_after_a_heartbeat() {
     for agent in &mut network.agents {
         assert_eq!(on!(*agent, call_summary).state_digest, digest);
     }
+}
+
+fn entrance(session: u64, joining: bool) -> Entrance {
+    Entrance {
+        session,
+        joining,
+        interval: 1_000_000,
+        topology: Topology::Mesh,
+    }
+}
+
+impl Network {
+    /// Everybody steps and ticks so many times.
+    fn run_free(&mut self, ticks: u32) {
+        let task = RoundTask {
+            ruleset: String::new(),
+            budget: Budget {
+                matches: 100,
+                nodes: 100,
+            },
+        };
+        for _ in 0..ticks {
+            for at in 0..self.agents.len() {
+                self.now += 1_000_000 / self.agents.len() as u64;
+                let mut messages = on!(self.agents[at], call_step, &task, self.now).unwrap();
+                messages.extend(on!(self.agents[at], call_tick, self.now).unwrap());
+                self.deliver(messages);
+            }
+        }
+    }
+}
+
+#[test]
+fn networks_that_run_free_come_to_what_rounds_come_to() {
+    let mut rounds = Network::new(3, Delivery::InOrder);
+    rounds.submit(0, PROGRAM);
+    rounds.saturate();
+    let expected = on!(rounds.agents[0], call_meaning_digest);
+    for (agents, delivery) in [
+        (1, Delivery::InOrder),
+        (2, Delivery::InOrder),
+        (4, Delivery::Scrambled),
+        (9, Delivery::InOrder),
+    ] {
+        let mut network = Network::new(agents, delivery);
+        for at in 0..network.agents.len() {
+            assert_fault!(on!(network.agents[at], call_tick, 1), Misplaced);
+            assert_eq!(on!(network.agents[at], call_claim), None);
+            let messages = on!(network.agents[at], call_join, entrance(at as u64 + 1, false), 1).unwrap();
+            assert!(messages.iter().any(|message| message.kind == MessageKind::Heartbeat));
+            assert_fault!(on!(network.agents[at], call_join, entrance(7, false), 1), Misplaced);
+        }
+        network.submit(0, PROGRAM);
+        network.run_free(40);
+        let version = on!(network.agents[0], call_version);
+        for agent in &mut network.agents {
+            assert!(on!(*agent, call_converged), "{agents} agents");
+            assert_eq!(on!(*agent, call_meaning_digest), expected);
+            assert_eq!(on!(*agent, call_version), version);
+            assert_eq!(on!(*agent, call_stable), version);
+            assert_eq!(on!(*agent, call_is_spare), agents > 1);
+            assert_eq!(on!(*agent, call_members).len() as u32, agents);
+            assert_eq!(on!(*agent, call_superseded), None);
+            assert_eq!(on!(*agent, call_doubles).len(), 0);
+            let blocks = on!(*agent, call_unstored);
+            assert_eq!(
+                blocks,
+                on!(*agent, call_delta_since, &[]),
+                "all of them, the first time"
+            );
+            assert_eq!(on!(*agent, call_unstored).len(), 0);
+            assert_fault!(on!(*agent, call_push), Misplaced);
+        }
+    }
+}
+
+#[test]
+fn an_agent_comes_back_as_another_incarnation_and_leaves() {
+    let mut network = Network::new(3, Delivery::InOrder);
+    for at in 0..3 {
+        on!(network.agents[at], call_join, entrance(1, false), 1).unwrap();
+    }
+    network.submit(1, PROGRAM);
+    network.run_free(40);
+    let blocks = on!(network.agents[2], call_unstored);
+    let digest = on!(network.agents[2], call_summary).state_digest;
+    let mut again = agent(World::Green, 1 << 16 | 2, 3);
+    assert_eq!(on!(again, call_restore, &blocks, network.now), 0);
+    assert_eq!(on!(again, call_summary).state_digest, digest);
+    let messages = on!(again, call_join, entrance(2, true), network.now).unwrap();
+    assert_eq!(on!(again, call_claim).unwrap().life, Life::Joining);
+    // The earlier run hears of it, and answers no more.
+    let mut earlier = std::mem::replace(&mut network.agents[2], again);
+    assert_fault!(on!(earlier, call_receive, &messages[0], network.now), Misplaced);
+    assert!(on!(earlier, call_superseded).is_some());
+    assert_fault!(on!(earlier, call_tick, network.now), Misplaced);
+    let (from_two, now) = (messages, network.now);
+    for message in &from_two {
+        for at in 0..2 {
+            let answers = on!(network.agents[at], call_receive, message, now).unwrap();
+            network.deliver(answers);
+        }
+    }
+    network.run_free(20);
+    assert!(on!(network.agents[0], call_converged));
+    assert_eq!(on!(network.agents[2], call_claim).unwrap().life, Life::Active);
+    let messages = on!(network.agents[2], call_leave, network.now).unwrap();
+    assert_eq!(on!(network.agents[2], call_claim).unwrap().life, Life::Left);
+    for message in &messages {
+        on!(network.agents[0], call_receive, message, now).unwrap();
+    }
+    assert_eq!(on!(network.agents[0], call_claim).unwrap().life, Life::Active);
 }

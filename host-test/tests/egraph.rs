@@ -152,6 +152,7 @@ fn an_empty_graph_has_nothing() {
     assert_eq!(on!(egraph, graph, call_seal), None);
     assert_eq!(on!(egraph, graph, call_delta_since, &vec![]).len(), 0);
     assert_eq!(on!(egraph, graph, call_certify, &[7]), None);
+    assert_eq!(on!(egraph, graph, call_uncertified), []);
     assert_eq!(on!(egraph, graph, call_state_digest).len(), 32);
     assert_eq!(on!(egraph, graph, call_meaning_digest).len(), 32);
 }
@@ -644,9 +645,11 @@ fn certificates_are_made_for_what_is_not_certified_yet() {
         "only settled facts are certified"
     );
     settle(&mut egraph, graph);
+    assert_eq!(on!(egraph, graph, call_uncertified), [0]);
     assert_eq!(on!(egraph, graph, call_certify, &[1]), None);
     assert_eq!(on!(egraph, graph, call_certify, &[0, 1]), Some(dot(0, 2)));
     settle(&mut egraph, graph);
+    assert_eq!(on!(egraph, graph, call_uncertified), [], "a certificate needs none");
     let leaf = NodeName { agent: 0, ordinal: 0 };
     assert_eq!(
         on!(egraph, graph, call_inspect, leaf).unwrap().colors,

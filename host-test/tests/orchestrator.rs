@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use eqmesh_host_test::orchestrator::OrchestratorComponent;
-use eqmesh_host_test::orchestrator::exports::eqmesh::network::orchestrator::{
-    Barrier, MemberState, OrchestrationError, Topology,
-};
-use eqmesh_host_test::types::{Color, MessageKind, Verdict, Vote};
+use eqmesh_host_test::orchestrator::exports::eqmesh::network::orchestrator::{Barrier, Greeting, OrchestrationError};
+use eqmesh_host_test::types::{Claim, Color, Entrance, Life, MemberState, MessageKind, Topology, Verdict, Vote};
 use eqmesh_host_test::{Instance, component};
 use wasmtime::component::{Component, ResourceAny};
 
@@ -401,4 +399,209 @@ fn messages_have_topics_and_topics_are_read_back() {
             OrchestrationError::Topic(_)
         );
     }
+}
+
+#[test]
+fn an_expander_is_sparse_and_shallow() {
+    let mut orchestrator = start();
+    let network = network(&mut orchestrator, 0, 300, true, Topology::Expander);
+    for agent in [0, 7, 299] {
+        let neighbours = on!(orchestrator, network, call_neighbours, agent).unwrap();
+        assert!((4..=8).contains(&neighbours.len()) && neighbours.is_sorted());
+        for other in neighbours {
+            assert!(
+                on!(orchestrator, network, call_neighbours, other)
+                    .unwrap()
+                    .contains(&agent)
+            );
+        }
+    }
+    assert!((3..=5).contains(&on!(orchestrator, network, call_diameter)));
+}
+
+const SECOND: u64 = 1_000_000;
+
+fn entrance(session: u64, joining: bool) -> Entrance {
+    Entrance {
+        session,
+        joining,
+        interval: SECOND,
+        topology: Topology::Mesh,
+    }
+}
+
+/// A network that runs free, seen by a founder.
+fn free(orchestrator: &mut Orchestrator, me: u32, agents: u32) -> ResourceAny {
+    let network = mesh(orchestrator, me, agents);
+    on!(orchestrator, network, call_enter, entrance(1, false)).unwrap();
+    network
+}
+
+#[test]
+fn before_it_runs_free_a_network_has_no_claims() {
+    let mut orchestrator = start();
+    let network = mesh(&mut orchestrator, 0, 3);
+    assert_eq!(on!(orchestrator, network, call_claim), None);
+    assert_eq!(on!(orchestrator, network, call_claim_of, 1), None);
+    assert_eq!(on!(orchestrator, network, call_superseded), None);
+    assert_eq!(on!(orchestrator, network, call_certifier, 1), None);
+    assert_eq!(on!(orchestrator, network, call_next_absent), None);
+    assert_eq!(on!(orchestrator, network, call_doubles).len(), 0);
+    assert_eq!(on!(orchestrator, network, call_claims_since, 0, 9), (vec![], 0));
+    assert!(!on!(orchestrator, network, call_agreed));
+    on!(orchestrator, network, call_begin_round).unwrap();
+    assert_error!(
+        on!(orchestrator, network, call_enter, entrance(1, false)),
+        OrchestrationError::Misplaced(_)
+    );
+}
+
+#[test]
+fn members_come_and_go_and_are_told() {
+    let mut orchestrator = start();
+    let network = free(&mut orchestrator, 0, 4);
+    assert_error!(
+        on!(orchestrator, network, call_enter, entrance(1, false)),
+        OrchestrationError::Misplaced(_)
+    );
+    assert_error!(
+        on!(orchestrator, network, call_begin_round),
+        OrchestrationError::Misplaced(_)
+    );
+    let own = on!(orchestrator, network, call_claim).unwrap();
+    assert_eq!(
+        (own.incarnation, own.session, own.term, own.life),
+        (0, 1, 0, Life::Active)
+    );
+    let (view, digest) = (
+        on!(orchestrator, network, call_view),
+        on!(orchestrator, network, call_roster_digest),
+    );
+    assert_eq!((view.len(), digest.len()), (16, 16));
+    // A newcomer joins, and then takes part.
+    let joining = Claim {
+        incarnation: 0,
+        session: 5,
+        term: 0,
+        life: Life::Joining,
+    };
+    assert!(on!(orchestrator, network, call_learn, &[(9, joining)]));
+    assert!(!on!(orchestrator, network, call_learn, &[(9, joining)]), "no news");
+    assert_eq!(on!(orchestrator, network, call_view), view);
+    assert_ne!(on!(orchestrator, network, call_roster_digest), digest);
+    assert_eq!(on!(orchestrator, network, call_shares, 9), Ok(vec![]));
+    assert_eq!(on!(orchestrator, network, call_neighbours, 0), Ok(vec![1, 2, 3, 9]));
+    let active = Claim {
+        life: Life::Active,
+        ..joining
+    };
+    assert_eq!(on!(orchestrator, network, call_greet, 9, active), Greeting::Current);
+    assert_ne!(on!(orchestrator, network, call_view), view);
+    assert_eq!(on!(orchestrator, network, call_shares, 9).unwrap().len(), 1);
+    // The only GREEN one leaves: its share, and its certificates, are taken by all others.
+    let left = Claim {
+        incarnation: 0,
+        session: 0,
+        term: 0,
+        life: Life::Left,
+    };
+    assert_eq!(on!(orchestrator, network, call_certifier, 1), Some(2));
+    assert!(on!(orchestrator, network, call_learn, &[(2, left)]));
+    for agent in [0, 1, 3, 9] {
+        let shares = on!(orchestrator, network, call_shares, agent).unwrap();
+        assert!(
+            shares
+                .iter()
+                .any(|(color, share)| *color == Color::Green && share.count == 4)
+        );
+        assert_eq!(on!(orchestrator, network, call_certifier, agent), Some(agent));
+    }
+    assert!([0, 1, 3, 9].contains(&on!(orchestrator, network, call_certifier, 2).unwrap()));
+    assert_eq!(on!(orchestrator, network, call_next_absent), Some(2));
+    let (entries, upto) = on!(orchestrator, network, call_claims_since, 0, 100);
+    let mut numbers: Vec<u32> = entries.iter().map(|(number, _)| *number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [0, 2, 9]);
+    assert_eq!(on!(orchestrator, network, call_claims_since, upto, 100), (vec![], upto));
+    assert_eq!(on!(orchestrator, network, call_claim_of, 2), Some(left));
+    let states: Vec<MemberState> = on!(orchestrator, network, call_members)
+        .iter()
+        .map(|own| own.state)
+        .collect();
+    assert_eq!(states[2], MemberState::Left);
+    // Whoever is said to have left, and has not, says so.
+    assert!(on!(
+        orchestrator,
+        network,
+        call_learn,
+        &[(
+            0,
+            Claim {
+                life: Life::Left,
+                ..own
+            }
+        )]
+    ));
+    assert_eq!(on!(orchestrator, network, call_claim).unwrap().term, 1);
+    on!(orchestrator, network, call_live, Life::Left);
+    assert_eq!(on!(orchestrator, network, call_claim).unwrap().life, Life::Left);
+    assert_eq!(on!(orchestrator, network, call_shares, 0), Ok(vec![]));
+}
+
+#[test]
+fn who_was_started_twice_is_told_apart() {
+    let mut orchestrator = start();
+    let network = free(&mut orchestrator, 1, 3);
+    let earlier = Claim {
+        incarnation: 0,
+        session: 0,
+        term: 7,
+        life: Life::Active,
+    };
+    assert_eq!(on!(orchestrator, network, call_greet, 1, earlier), Greeting::Superseded);
+    assert_eq!(on!(orchestrator, network, call_doubles).len(), 1);
+    assert_eq!(on!(orchestrator, network, call_superseded), None);
+    let later = Claim {
+        incarnation: 1,
+        ..earlier
+    };
+    assert_eq!(on!(orchestrator, network, call_greet, 1, later), Greeting::Current);
+    assert_eq!(on!(orchestrator, network, call_superseded), Some(later));
+}
+
+#[test]
+fn silence_is_suspected_and_then_taken_for_loss() {
+    let mut orchestrator = start();
+    let network = free(&mut orchestrator, 0, 2);
+    assert_eq!(on!(orchestrator, network, call_review, 0), []);
+    for second in 1..=10 {
+        on!(orchestrator, network, call_hear, 1, second * SECOND);
+    }
+    assert!(on!(orchestrator, network, call_suspicion, 1, 11 * SECOND) < 1.0);
+    assert!(on!(orchestrator, network, call_suspicion, 1, 60 * SECOND) > 12.0);
+    assert_eq!(on!(orchestrator, network, call_review, 11 * SECOND), []);
+    assert_eq!(on!(orchestrator, network, call_review, 60 * SECOND), [1]);
+    assert_eq!(on!(orchestrator, network, call_suspicion, 1, 60 * SECOND), 0.0);
+}
+
+#[test]
+fn statements_of_all_active_members_make_an_agreement() {
+    let mut orchestrator = start();
+    let network = free(&mut orchestrator, 0, 3);
+    let (this, other) = ([1u8; 16], [2u8; 16]);
+    on!(orchestrator, network, call_turn_to, &this);
+    on!(orchestrator, network, call_vouch);
+    on!(orchestrator, network, call_count, &other, &[6]);
+    on!(orchestrator, network, call_count, &this, &[6, 0]);
+    on!(orchestrator, network, call_count, &this[1..], &[6]);
+    assert!(
+        !on!(orchestrator, network, call_agreed),
+        "of another subject, or in another form"
+    );
+    assert_eq!(on!(orchestrator, network, call_statement), (this.to_vec(), vec![1]));
+    on!(orchestrator, network, call_count, &this, &[6]);
+    assert!(on!(orchestrator, network, call_agreed));
+    assert_eq!(on!(orchestrator, network, call_statement), (this.to_vec(), vec![7]));
+    on!(orchestrator, network, call_turn_to, &other);
+    assert!(!on!(orchestrator, network, call_agreed));
 }

@@ -70,9 +70,9 @@ impl Compaction {
         self.rows.iter().map(|&row| RowId(row))
     }
 
-    /// The class's new number; `u32::MAX` if it was no representative.
+    /// The class's new number; `u32::MAX` if it was no representative, or had none since an earlier compaction.
     pub(crate) fn class(&self, class: u32) -> u32 {
-        self.classes[class as usize]
+        self.classes.get(class as usize).copied().unwrap_or(u32::MAX)
     }
 }
 

@@ -160,14 +160,12 @@ impl Free {
         }
         if news {
             match self.roster.get(self.me) {
-                // Found lost, and here all the same.
-                Some(said) if said.is_same_run(self.own) && self.own.life != Life::Left => {
-                    if said.life == Life::Left || said.term > self.own.term {
-                        self.own.term = said.term.saturating_add(1);
-                        self.assert_own();
-                    }
-                }
                 Some(said) if !said.is_same_run(self.own) => self.superseded = Some(said),
+                // Found lost, and here all the same.
+                Some(said) if said > self.own && self.own.life != Life::Left => {
+                    self.own.term = said.term.saturating_add(1);
+                    self.assert_own();
+                }
                 _ => {}
             }
             self.refresh();
@@ -413,3 +411,6 @@ impl Free {
         !self.view.active.is_empty() && self.vouchers.covers(&self.view.active)
     }
 }
+
+#[cfg(test)]
+mod tests;

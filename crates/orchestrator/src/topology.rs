@@ -15,8 +15,8 @@ pub enum Topology {
     /// connected for every number of agents. Of more than nine, each next nine stand on a lattice of their own (the last of which may be
     /// incomplete), and agents at the same place of different lattices are linked as a mesh.
     Sierpinski,
-    /// A random graph of degree 8 or little less, for many agents: the union of four cycles through all of them, each in a random order. With all but no exception
-    /// such a graph is an expander with a diameter of about log₇ n (Friedman, "A proof of Alon's second eigenvalue conjecture", 2008).
+    /// A random graph of degree 8 or little less, for many agents: the union of four cycles through all of them, each in a random order. Almost every such
+    /// graph is an expander with a diameter of about log₇ n (Friedman, "A proof of Alon's second eigenvalue conjecture", 2008).
     ///
     /// The order of a cycle is that of a hash of the numbers, so everybody computes the same graph from the same members, and who comes or goes changes
     /// nobody's neighbours but its own.

@@ -47,7 +47,7 @@ pub struct Scenario {
     pub doubles: Vec<(u32, Span)>,
     /// Whether a stranger sends facts that do not hold.
     pub forger: bool,
-    /// At every so many facts that all agents have stored, history is cut: a snapshot stands for it.
+    /// At every so many facts that all agents have stored, history is cut: a snapshot stands for it. The greatest number: never.
     pub cut_after: u64,
     /// What the network is given to do.
     pub workload: Workload,
@@ -78,7 +78,7 @@ impl Default for Scenario {
             crashes: Vec::new(),
             doubles: Vec::new(),
             forger: false,
-            cut_after: 1 << 16,
+            cut_after: u64::MAX,
             workload: Workload::named("tiny").expect("it comes with this crate"),
             limit: Span::secs(600),
             mutant: None,

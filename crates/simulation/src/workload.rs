@@ -1,5 +1,7 @@
 //! What the network is given to do.
 
+use std::fmt::Write as _;
+
 use eqmesh_language::{CommandKind, Program};
 
 use crate::span::Span;
@@ -83,9 +85,8 @@ impl Workload {
             "hundred" => {
                 let mut text = HUNDRED.to_owned();
                 for at in 0..12 {
-                    text.push_str(&format!(
-                        "(Add (Mul (Num {at}) (Var \"x{at}\")) (Add (Var \"y{at}\") (Var \"y{at}\")))\n"
-                    ));
+                    let (x, y) = (format!("(Var \"x{at}\")"), format!("(Var \"y{at}\")"));
+                    let _ = writeln!(text, "(Add (Mul (Num {at}) {x}) (Add {y} {y}))");
                 }
                 vec![submission(0, 0, &text)]
             }

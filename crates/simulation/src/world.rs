@@ -1,18 +1,24 @@
 //! The world: agents on their hosts, the messages between them, and virtual time.
 
+mod carriage;
+mod conclusion;
+mod faults;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use eqmesh_agent::{Config, Message, Node, Unstored};
-use eqmesh_orchestrator::{Entrance, Topology};
+use eqmesh_orchestrator::Entrance;
 use eqmesh_replica::{AgentId, Fault, VersionVector, span};
 use rand::RngExt as _;
 use rand::SeedableRng as _;
 use rand_pcg::Pcg64Mcg;
 
-use crate::fault::{Crash, Delay, Partition, Recovery};
+use carriage::Tear;
+
+use crate::fault::Recovery;
 use crate::forger;
 use crate::mutant::Mutant;
 use crate::oracle::{Reference, check_fixpoint};
@@ -20,17 +26,11 @@ use crate::parts::Simulated;
 use crate::report::Report;
 use crate::scenario::Scenario;
 
+/// Founders of larger networks are not told apart by sessions: to tell everybody of each would take longer than all else.
+const NAMELESS: u32 = 500;
+
 /// Failures that are listed.
 const MAX_FAILURES: usize = 10;
-
-/// Random faults begin within so many ticks,
-const FAULTY_TICKS: u64 = 30;
-
-/// and last at most so many.
-const LONGEST_FAULT: u64 = 15;
-
-/// In larger networks not every message is written and read again.
-const MANY: u32 = 256;
 
 /// In the middle of which act an agent stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,14 +115,6 @@ impl Ord for Planned {
     fn cmp(&self, other: &Planned) -> std::cmp::Ordering {
         (self.at, self.order).cmp(&(other.at, other.order))
     }
-}
-
-/// A time at which messages between groups are lost.
-struct Tear {
-    from: u64,
-    until: u64,
-    /// The group of each agent that is in one.
-    groups: BTreeMap<u32, usize>,
 }
 
 /// One run.
@@ -229,75 +221,10 @@ impl<'a> World<'a> {
         self.random.random_range(0..=tick.saturating_mul(ticks))
     }
 
-    fn plan_faults(&mut self) {
-        let tick = self.scenario.tick.0;
-        for partition in &self.scenario.partitions {
-            let tear = match partition {
-                Partition::Scheduled { from, until, groups } => Tear {
-                    from: from.0,
-                    until: until.0,
-                    groups: groups
-                        .iter()
-                        .enumerate()
-                        .flat_map(|(at, group)| group.iter().map(move |&number| (number, at)))
-                        .collect(),
-                },
-                Partition::Random => {
-                    let from = self.some_ticks(FAULTY_TICKS);
-                    let until = from + tick + self.some_ticks(LONGEST_FAULT);
-                    let agents = self.scenario.agents;
-                    let groups = (0..agents)
-                        .map(|number| (number, self.random.random_range(0..2)))
-                        .collect();
-                    Tear { from, until, groups }
-                }
-            };
-            self.calm = self.calm.max(tear.until);
-            self.tears.push(tear);
-        }
-        for crash in &self.scenario.crashes {
-            match *crash {
-                Crash::Scheduled {
-                    agent,
-                    from,
-                    until,
-                    recovery,
-                } => self.plan_crash(agent, from.0, until.map(|until| until.0), recovery),
-                Crash::Random { rate, recovery } => {
-                    for agent in 0..self.scenario.agents {
-                        let mut from = 0;
-                        loop {
-                            // The times between crashes at a constant rate.
-                            let uniform: f64 = self.random.random();
-                            let wait = -(1.0 - uniform).ln() / rate.max(f64::MIN_POSITIVE) * 1e6;
-                            if wait > (tick * FAULTY_TICKS - from) as f64 {
-                                break;
-                            }
-                            from += wait as u64;
-                            let until = from + 1 + self.some_ticks(LONGEST_FAULT);
-                            let any = Recovery::ALL[self.random.random_range(0..3)];
-                            self.plan_crash(agent, from, Some(until), recovery.unwrap_or(any));
-                            from = until;
-                            if from >= tick * FAULTY_TICKS {
-                                break;
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn plan_crash(&mut self, agent: u32, from: u64, until: Option<u64>, recovery: Recovery) {
-        self.calm = self.calm.max(until.unwrap_or(from));
-        let host = agent;
-        self.plan(from, Event::Crash { host, until, recovery });
-    }
-
     /// Starts an agent, with what is on its disk.
     fn start(&mut self, at: usize, joining: bool) {
         let scenario = self.scenario;
-        let session = if scenario.agents > MANY && !joining {
+        let session = if scenario.agents > NAMELESS && !joining {
             0
         } else {
             self.random.random::<u64>() | 1
@@ -449,90 +376,6 @@ impl<'a> World<'a> {
         self.claim(at, None);
     }
 
-    fn send(&mut self, at: usize, message: Message) {
-        let from = self.hosts[at].number;
-        let mut bytes = message.body.len() as u64;
-        if self.scenario.agents <= MANY || self.planned.is_multiple_of(64) {
-            let written = message.encode();
-            bytes = written.len() as u64;
-            if Message::decode(&written).as_ref() != Ok(&message) {
-                self.fail(format!("a message of agent {from} is read as another"));
-            }
-        }
-        let message = Rc::new(message);
-        let founders = self.scenario.agents;
-        match message.receiver {
-            Some(receiver) => {
-                let number = receiver.number();
-                if number < founders {
-                    self.carry(at, number as usize, &message, bytes);
-                }
-                for other in founders as usize..self.hosts.len() {
-                    if self.hosts[other].number == number {
-                        self.carry(at, other, &message, bytes);
-                    }
-                }
-            }
-            None => {
-                for other in 0..self.hosts.len() {
-                    self.carry(at, other, &message, bytes);
-                }
-            }
-        }
-    }
-
-    /// Carries a message to one host, or loses it.
-    fn carry(&mut self, from: usize, to: usize, message: &Rc<Message>, bytes: u64) {
-        if from == to {
-            return;
-        }
-        self.report.messages += 1;
-        self.report.bytes += bytes;
-        let (sender, receiver) = (self.hosts[from].number, self.hosts[to].number);
-        let now = self.now;
-        let torn = self.tears.iter().any(|tear| {
-            (tear.from..tear.until).contains(&now) && tear.groups.get(&sender) != tear.groups.get(&receiver)
-        });
-        if torn || self.scenario.loss > 0.0 && self.random.random_bool(self.scenario.loss) {
-            self.report.lost += 1;
-            return;
-        }
-        let delay = match &self.scenario.regions {
-            Some(regions) => regions.delay(sender, receiver, self.scenario.agents),
-            None => self.scenario.delay,
-        };
-        let mut arrival = now + self.draw(delay);
-        if self.scenario.reorder > 0.0 && self.random.random_bool(self.scenario.reorder) {
-            arrival += self.some_ticks(2);
-        } else {
-            let last = self.links.entry((from as u32, to as u32)).or_default();
-            arrival = arrival.max(*last);
-            *last = arrival;
-        }
-        let host = to as u32;
-        let copy = |message: &Rc<Message>| Event::Deliver {
-            host,
-            message: message.clone(),
-        };
-        self.plan(arrival, copy(message));
-        if self.scenario.duplicate > 0.0 && self.random.random_bool(self.scenario.duplicate) {
-            self.report.repeated += 1;
-            let later = arrival + self.some_ticks(3);
-            self.plan(later, copy(message));
-        }
-    }
-
-    fn draw(&mut self, delay: Delay) -> u64 {
-        match delay {
-            Delay::Even(from, to) => self.random.random_range(from.0..=to.0),
-            Delay::Exponential(mean) => {
-                let uniform: f64 = self.random.random();
-                let drawn = -(1.0 - uniform).ln() * mean.0 as f64;
-                (drawn as u64).min(mean.0.saturating_mul(10))
-            }
-        }
-    }
-
     pub(crate) fn run(mut self) -> Report {
         while let Some(Reverse(Planned { at, event, .. })) = self.queue.pop() {
             if at > self.scenario.limit.0 {
@@ -608,7 +451,7 @@ impl<'a> World<'a> {
 
     fn tick(&mut self, at: usize) {
         let task = self.scenario.task();
-        if !self.act(at, |node, now| node.step(&task, now)) || !self.act(at, |node, now| node.tick(now)) {
+        if !self.act(at, |node, now| node.step(&task, now)) || !self.act(at, Node::tick) {
             return;
         }
         let Some(node) = &mut self.hosts[at].node else { return };
@@ -629,37 +472,6 @@ impl<'a> World<'a> {
             }
         }
         self.claim(at, claims);
-    }
-
-    fn recover(&mut self, at: usize, recovery: Recovery) {
-        if self.hosts[at].superseded {
-            return;
-        }
-        self.stop(at);
-        // What the user was told is kept must be somewhere: the last disk that has it is not lost.
-        let user = &self.user;
-        let elsewhere = self
-            .hosts
-            .iter()
-            .enumerate()
-            .any(|(other, host)| other != at && host.said.covers(user));
-        let recovery = if elsewhere { recovery } else { Recovery::Durable };
-        let kept = self.hosts[at].disk.len();
-        let keep = match recovery {
-            Recovery::Durable => kept,
-            Recovery::Old => self.random.random_range(0..=kept),
-            Recovery::Nothing => 0,
-        };
-        let host = &mut self.hosts[at];
-        host.disk.truncate(keep);
-        if recovery != Recovery::Durable {
-            self.report.amnesia += 1;
-            host.said = Arc::default();
-        }
-        if recovery == Recovery::Durable || self.scenario.mutant != Some(Mutant::DotsReused) {
-            host.incarnation += 1;
-        }
-        self.start(at, true);
     }
 
     fn submit(&mut self, at: u32) {
@@ -690,128 +502,6 @@ impl<'a> World<'a> {
             self.plan(self.now + self.scenario.tick.0, Event::Submit { at });
         }
     }
-
-    /// Whether all is done and everybody knows it.
-    fn is_over(&mut self) -> bool {
-        let up = self.hosts.iter().filter(|host| host.node.is_some());
-        let all_submitted = self.submitted == self.scenario.workload.submissions.len();
-        if self.now < self.calm || !all_submitted || self.holding.len() != 1 || self.claiming.len() != 1 {
-            return false;
-        }
-        let (Some((held, &holders)), Some((claimed, &claimants))) =
-            (self.holding.first_key_value(), self.claiming.first_key_value())
-        else {
-            return false;
-        };
-        // What was claimed at a tick may have been overtaken since.
-        held == claimed
-            && holders == claimants
-            && up.count() == holders as usize
-            && self
-                .hosts
-                .iter_mut()
-                .filter_map(|host| host.node.as_mut())
-                .all(Node::converged)
-    }
-
-    /// Checks the end, and reports.
-    fn conclude(mut self) -> Report {
-        let scenario = self.scenario;
-        self.report.micros = self.now;
-        self.report.ticks = self.now / scenario.tick.0;
-        self.report.diameter = diameter(scenario);
-        let since = self.last_fact.max(self.calm);
-        let ticks = |micros: u64| micros.div_ceil(scenario.tick.0);
-        if self.report.converged {
-            self.report.lag_micros = self.agreed.unwrap_or(self.now).saturating_sub(since);
-            self.report.lag_ticks = ticks(self.report.lag_micros);
-            self.report.announced_micros = self.now.saturating_sub(since);
-            self.report.announced_ticks = ticks(self.report.announced_micros);
-        } else {
-            let (states, up) = (self.holding.len(), self.holding.values().sum::<u32>());
-            if std::env::var_os("DEBUG_HOSTS").is_some() {
-                for host in &mut self.hosts {
-                    let disk = host.disk.len();
-                    if let Some(n) = &mut host.node {
-                        eprintln!(
-                            "{} inc {} v {:?} outdated {} members {:?} {}",
-                            host.number,
-                            host.incarnation,
-                            n.version(),
-                            n.is_outdated(),
-                            n.members().iter().map(|m| (m.id.number(), m.state)).collect::<Vec<_>>(),
-                            n.debug_history()
-                        );
-                        let _ = disk;
-                    }
-                }
-            }
-            self.fail(format!(
-                "{up} agents that are up have not converged: they hold {states} different states"
-            ));
-        }
-        let mut said = self.user.clone();
-        for host in self.hosts.iter().filter(|host| host.node.is_some()) {
-            said.join(&host.said);
-        }
-        let mut failures = Vec::new();
-        let mut meanings = BTreeSet::new();
-        let mut largest = (0, VersionVector::default());
-        for (at, host) in self.hosts.iter_mut().enumerate() {
-            let Some(node) = &mut host.node else { continue };
-            let summary = node.summary();
-            if self.report.converged {
-                let meaning = node.meaning_digest();
-                if meaning != self.reference.meaning {
-                    failures.push(format!(
-                        "agent {} means something else than one agent alone",
-                        host.number
-                    ));
-                }
-                meanings.insert(meaning);
-                if !node.version().covers(&said) {
-                    failures.push(format!("agent {} lacks facts that are stored elsewhere", host.number));
-                }
-            }
-            let honest = |dot: &eqmesh_replica::Dot| dot.agent != crate::parts::FORGER;
-            for (dot, why) in summary.refused.iter().filter(|(dot, _)| honest(dot)) {
-                let (agent, fact) = (dot.agent.0, dot.sequence);
-                failures.push(format!(
-                    "agent {} refused fact {fact} of agent {agent}: {why}",
-                    host.number
-                ));
-            }
-            if summary.size.facts >= largest.0 {
-                largest.0 = summary.size.facts;
-                self.report.facts = summary.size.facts;
-                self.report.enodes = summary.size.enodes;
-                self.report.state_digest = hex(&summary.state_digest);
-                if at == 0 || self.report.log_bytes == 0 || self.holding.len() > 1 {
-                    let blocks = node.delta_since(&VersionVector::default());
-                    self.report.blocks = blocks.len() as u64;
-                    self.report.log_bytes = blocks.iter().map(|block| block.len() as u64).sum();
-                }
-            }
-        }
-        for failure in failures {
-            self.fail(failure);
-        }
-        if self.holding.len() != 1 {
-            self.report.state_digest.clear();
-        }
-        if let [meaning] = meanings.into_iter().collect::<Vec<_>>()[..] {
-            self.report.meaning_digest = hex(&meaning);
-        }
-        self.report
-    }
-}
-
-/// The greatest distance between two founders.
-fn diameter(scenario: &Scenario) -> u32 {
-    match scenario.topology {
-        Topology::Mesh => u32::from(scenario.agents > 1),
-        topology => eqmesh_orchestrator::Network::new(AgentId(0), scenario.agents, true, topology).diameter(),
-    }
 }
 
 fn move_count(counts: &mut BTreeMap<[u8; 32], u32>, from: Option<[u8; 32]>, to: Option<[u8; 32]>) {
@@ -826,13 +516,4 @@ fn move_count(counts: &mut BTreeMap<[u8; 32], u32>, from: Option<[u8; 32]>, to: 
     if let Some(to) = to {
         *counts.entry(to).or_default() += 1;
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

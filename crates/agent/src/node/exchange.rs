@@ -47,8 +47,6 @@ struct Peer {
 pub(super) struct Said {
     /// With which snapshot its facts begin; none if they are all there.
     pub(super) beginning: Option<[u8; 32]>,
-    /// The snapshot of the last cut that it has settled.
-    pub(super) cut: Option<[u8; 32]>,
     /// Covers its roster.
     pub(super) roster: [u8; 16],
     /// All that it had, if it knows of a cut.
@@ -472,22 +470,25 @@ impl<P: Parts> Node<P> {
             return;
         }
         self.network.hear(number, now);
-        self.turn();
+        let subject = self.turn();
         self.network.count(pulse.subject, &pulse.vouchers);
+        self.announce(subject, now);
         let takes_part = pulse.claim.life != Life::Joining;
         let differs = self.network.roster_digest() != pulse.roster;
         let level = self.state_digest() == digest;
         let version = self.version();
+        let told = self.exchange().meet(number, &version).roster;
+        let told_all = self.network.claims_since(told, 1).0.is_empty();
         let exchange = self.exchange();
         let ticks = exchange.ticks;
         let peer = exchange.meet(number, &version);
         peer.history = Some(Said {
             beginning: pulse.beginning,
-            cut: pulse.cut.or(pulse.beginning),
             roster: pulse.roster,
             version: had.clone(),
         });
-        if differs {
+        // Once it has been told everything, it is told again from the beginning: something was lost.
+        if differs && told_all {
             peer.roster = 0;
         }
         if level {

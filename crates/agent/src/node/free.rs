@@ -15,8 +15,9 @@
 
 use std::collections::BTreeMap;
 
+use eqmesh_egraph::color::Color;
 use eqmesh_orchestrator::{Claim, Entrance, Life, Member, MemberState};
-use eqmesh_replica::{AgentId, Budget, Dot, Fault, StepReport, VersionVector};
+use eqmesh_replica::{AgentId, Budget, Dot, Fault, Share, StepReport, VersionVector};
 use eqmesh_streams::Task;
 use eqmesh_timeline::{EventKind, Phase};
 
@@ -31,8 +32,10 @@ use crate::ports::{Graph, Network, Parts};
 pub(super) struct Free {
     /// The subject whose statement was made here.
     stated: Option<[u8; 16]>,
+    /// The subject on which all have converged, last.
+    announced: Option<[u8; 16]>,
     ruleset: String,
-    /// Doubles the budget of a step so often, as it was spent without result.
+    /// How many steps in a row were cut short by their budget.
     doublings: u32,
     pub(super) exchange: Exchange,
     pub(super) history: History,
@@ -61,6 +64,7 @@ impl<P: Parts> Node<P> {
         self.network.enter(entrance).map_err(misfit)?;
         self.free = Some(Box::new(Free {
             stated: None,
+            announced: None,
             ruleset: String::new(),
             doublings: 0,
             exchange: Exchange::new(entrance.topology),
@@ -188,7 +192,8 @@ impl<P: Parts> Node<P> {
         })
     }
 
-    /// Derives a part of this agent's share: at most what the budget says, which is for this agent alone. A GREEN one certifies what falls to it. Answers
+    /// Derives a part of this agent's share: at most what the budget says, which is for this agent alone, and twice as much after each step in a row that
+    /// it has cut short. A GREEN one certifies what falls to it. Answers
     /// the messages that tell the others. Does nothing if nothing has changed since the share was last found to add nothing, and unless this agent
     /// is active. All members run the same ruleset.
     pub fn step(&mut self, task: &RoundTask, now: u64) -> Result<Vec<Message>, Fault> {
@@ -217,7 +222,7 @@ impl<P: Parts> Node<P> {
             self.settle(now, phase);
         }
         let free = self.free.as_mut().expect("it serves");
-        free.doublings = if report.exhausted && !sealed {
+        free.doublings = if report.exhausted {
             (free.doublings + 1).min(u64::BITS)
         } else {
             0
@@ -229,11 +234,18 @@ impl<P: Parts> Node<P> {
         if report.saturated && certified {
             free.stated = Some(subject);
             self.network.vouch();
-            if self.network.agreed() {
-                self.note(EventKind::Converged, None, None, None, 0, now, Phase::Reconcile);
-            }
+            self.announce(subject, now);
         }
         Ok(Vec::new())
+    }
+
+    /// Notes that all have converged, once for each subject.
+    pub(super) fn announce(&mut self, subject: [u8; 16], now: u64) {
+        let free = self.free.as_mut().expect("it serves");
+        if free.announced != Some(subject) && self.network.agreed() {
+            free.announced = Some(subject);
+            self.note(EventKind::Converged, None, None, None, 0, now, Phase::Reconcile);
+        }
     }
 
     /// Makes a certificate of what falls to this agent. Answers whether everything is certified already.
@@ -263,51 +275,54 @@ impl<P: Parts> Node<P> {
 
     /// Searches this agent's shares: those of its own colors by its stream, and those that it takes for members that are not there on the graph
     /// itself, as a stream does no more than to choose the rules of its color.
+    ///
+    /// After a step that its budget has cut short, rules are searched one by one, each with an equal part of a budget that doubles until a search is
+    /// complete. So every match is looked at in the end: none waits for ever behind those of a rule that always finds more.
     fn derive(&mut self, task: &RoundTask) -> Result<StepReport, Fault> {
-        let free = self.free.as_ref().expect("it serves");
-        let grown = |amount: u64| {
-            amount
-                .checked_shl(free.doublings)
-                .filter(|grown| grown >> free.doublings == amount)
-                .unwrap_or(u64::MAX)
+        let doublings = self.free.as_ref().expect("it serves").doublings;
+        let grown = |amount: u64| match amount.checked_shl(doublings) {
+            Some(grown) if grown >> doublings == amount => grown,
+            _ => u64::MAX,
         };
-        let mut left = Budget {
-            matches: grown(task.budget.matches),
-            nodes: grown(task.budget.nodes),
-        };
-        let shares = self.network.shares(self.config.id).map_err(misfit)?;
-        let (own, others): (Vec<_>, Vec<_>) = shares.into_iter().partition(|(color, _)| self.palette.contains(color));
         let mut total = StepReport {
             saturated: true,
             ..StepReport::default()
         };
+        let shares = self.network.shares(self.config.id).map_err(misfit)?;
+        let by_stream = |color: &Color| doublings == 0 && self.palette.contains(color);
+        let (own, others): (Vec<_>, Vec<_>) = shares.into_iter().partition(|(color, _)| by_stream(color));
         if !own.is_empty() {
             let task = Task {
                 ruleset: task.ruleset.clone(),
                 shares: own,
-                budget: left,
+                budget: task.budget,
             };
             total = self.parts.step(&mut self.graph, &task)?;
         }
-        let rules = if others.is_empty() {
-            Vec::new()
-        } else {
-            self.graph.rules()
-        };
-        let whole = left;
-        for (color, share) in others {
-            left.matches = whole.matches.saturating_sub(total.matches);
-            left.nodes = whole.nodes.saturating_sub(total.nodes);
-            let chosen: Vec<Dot> = rules
-                .iter()
-                .filter(|rule| rule.color == color && rule.ruleset == task.ruleset)
-                .map(|rule| rule.fact)
-                .collect();
-            let report = self.graph.derive(&chosen, share, left)?;
-            total.matches += report.matches;
+        if others.is_empty() {
+            return Ok(total);
+        }
+        let share_of = |color: Color| others.iter().find(|(own, _)| *own == color).map(|&(_, share)| share);
+        let rules = self
+            .graph
+            .rules()
+            .into_iter()
+            .filter(|rule| rule.ruleset == task.ruleset);
+        let rules: Vec<(Dot, Share)> = rules
+            .filter_map(|rule| Some((rule.fact, share_of(rule.color)?)))
+            .collect();
+        for (at, &(rule, share)) in rules.iter().enumerate() {
+            let waiting = (rules.len() - at) as u64;
+            let part = |whole: u64, spent: u64| whole.saturating_sub(spent).div_ceil(waiting);
+            let budget = Budget {
+                matches: part(grown(task.budget.matches), total.matches),
+                nodes: part(grown(task.budget.nodes), total.nodes),
+            };
+            let report = self.graph.derive(&[rule], share, budget)?;
+            total.matches = total.matches.saturating_add(report.matches);
             total.applied += report.applied;
             total.blocked += report.blocked;
-            total.nodes += report.nodes;
+            total.nodes = total.nodes.saturating_add(report.nodes);
             total.saturated &= report.saturated;
             total.exhausted |= report.exhausted;
         }

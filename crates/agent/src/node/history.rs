@@ -15,8 +15,8 @@ use super::free::meet;
 use crate::message::Message;
 use crate::ports::{Graph, Network, Parts};
 
-/// So many facts are worth a cut, where nobody says otherwise.
-pub(super) const WORTH_A_CUT: u64 = 1 << 16;
+/// So many facts are worth a cut, where nobody says otherwise: history is kept.
+pub(super) const WORTH_A_CUT: u64 = u64::MAX;
 
 /// What is to be stored: see [`Node::unstored`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,31 +49,11 @@ impl History {
 }
 
 impl<P: Parts> Node<P> {
-    /// Cuts history at every so many facts that all members have stored; 65,536 unless this is called. All members choose alike.
+    /// Cuts history at every so many facts that all members have stored. Unless this is called, history is kept. All members choose alike.
     pub fn cut_after(&mut self, facts: u64) -> Result<(), Fault> {
         self.serving()?;
         self.history().worth = facts.max(1);
         Ok(())
-    }
-
-    #[doc(hidden)]
-    pub fn debug_history(&self) -> String {
-        format!(
-            "begin {:02x?} cut {:02x?} offers {:02x?} refused {:?} {:?} hist {:?}",
-            self.graph.beginning().map(|d| d[0]),
-            self.graph.last_cut().map(|d| d[0]),
-            self.graph.offers().iter().map(|d| d[0]).collect::<Vec<_>>(),
-            self.graph.refused(),
-            (self.graph.size(), self.graph.open_cut(), self.graph.is_void()),
-            self.neighbours()
-                .iter()
-                .map(|n| self.free.as_ref().unwrap().exchange.history(*n).map(|h| (
-                    h.beginning.map(|d| d[0]),
-                    h.cut.map(|d| d[0]),
-                    h.roster == self.network.roster_digest()
-                )))
-                .collect::<Vec<_>>()
-        )
     }
 
     /// Whether this agent has to be started again, as another incarnation and with what it has stored: it has been away for so long that the others have compacted facts that it
@@ -242,12 +222,11 @@ impl<P: Parts> Node<P> {
     pub fn restore(&mut self, parts: &[Vec<u8>], now: u64) -> u64 {
         let broken = self.graph.resume(parts);
         self.standing = None;
-        if self.graph.seal().is_some() {
-            self.settle(now, Phase::Reconcile);
-        }
+        let made = self.graph.seal().is_some();
+        self.settle(now, Phase::Reconcile);
         self.unlearned = true;
         self.stored = self.version();
-        self.shortened = true;
+        self.shortened = made || self.graph.beginning().is_some();
         broken + self.graph.refused().len() as u64
     }
 }

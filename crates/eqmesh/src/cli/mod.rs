@@ -5,6 +5,7 @@ mod diagnose;
 mod doctor;
 mod progress;
 mod run;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,8 @@ struct Arguments {
 enum Command {
     /// Run a program of terms and rules on a network of agents, and print the answers on which all of them agree.
     Run(Box<run::RunArguments>),
+    /// Run a network of agents in virtual time, with lost messages, partitions and crashes, and check that it converges on what one agent alone comes to.
+    Simulate(Box<simulate::SimulateArguments>),
     /// Say what is installed here, what is missing, and how to get it.
     Doctor(doctor::DoctorArguments),
     /// Write a completion script for a shell to the standard output.
@@ -62,6 +65,7 @@ pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     ExitCode::from(match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
