@@ -8,7 +8,7 @@ use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
 use eqmesh_guest::{digest_from_wit, operator_from_wit, types, version_from_wit, version_to_wit};
 use eqmesh_orchestrator::{Barrier, Member, MemberState, MessageKind, OrchestrationError, Verdict, Vote};
-use eqmesh_replica::{AgentId, Dot, ExplanationStep, Fault, Settled, Share, Size, StepReport, VersionVector};
+use eqmesh_replica::{AgentId, Dot, Explanation, Fault, Settled, Share, Size, StepReport, VersionVector};
 use eqmesh_streams::{RuleInfo, Task};
 use eqmesh_timeline::{Entry, Event, Metrics, Timestamp};
 use eqmesh_transduction::{Compiled, Side, Statement};
@@ -129,9 +129,8 @@ impl Graph for egraph::Graph {
         Ok(found.into_iter().map(Extracted::from).collect())
     }
 
-    fn explain(&mut self, left: &str, right: &str) -> Result<Vec<ExplanationStep>, Fault> {
-        let steps = egraph::Graph::explain(self, left, right)?;
-        Ok(steps.into_iter().map(ExplanationStep::from).collect())
+    fn explain(&mut self, left: &str, right: &str) -> Result<Explanation, Fault> {
+        Ok(egraph::Graph::explain(self, left, right)?.into())
     }
 
     fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, Fault> {

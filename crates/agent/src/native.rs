@@ -7,7 +7,7 @@ use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
 use eqmesh_orchestrator::{Barrier, Member, MessageKind, OrchestrationError, Topology, Verdict, Vote};
 use eqmesh_replica::{
-    AgentId, Dot, ExplanationStep, Fault, Options, Replica, Settled, Share, Size, StepReport, VersionVector,
+    AgentId, Dot, Explanation, Fault, Options, Replica, Settled, Share, Size, StepReport, VersionVector,
 };
 use eqmesh_streams::{RuleInfo, Stream, Task, step_all};
 use eqmesh_timeline::{Entry, Event, Metrics, Timestamp};
@@ -146,7 +146,7 @@ impl Graph for Kept {
             .extract(term, variants, cost, within.unwrap_or(Colors::MADE))
     }
 
-    fn explain(&mut self, left: &str, right: &str) -> Result<Vec<ExplanationStep>, Fault> {
+    fn explain(&mut self, left: &str, right: &str) -> Result<Explanation, Fault> {
         self.replica.explain(left, right)
     }
 

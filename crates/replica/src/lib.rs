@@ -11,7 +11,7 @@ mod replica;
 mod version;
 
 pub use block::MAX_BLOCK;
-pub use explain::ExplanationStep;
+pub use explain::{Explanation, ExplanationStep, Lemma, Reason};
 pub use fault::Fault;
 pub use replica::{Budget, KnownRule, NodeInfo, Options, Replica, Settled, Share, Size, StepReport};
 pub use version::{AgentId, Dot, Name, VersionVector};
