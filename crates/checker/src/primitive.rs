@@ -308,3 +308,76 @@ fn replacement(text: &str, from: &str, to: &str) -> Option<Value> {
     let length = (text.len() - count * from.len()).checked_add(count.checked_mul(to.len())?)?;
     (length <= MAX_STRING).then(|| Text(text.replace(from, to)))
 }
+
+#[cfg(test)]
+mod tests {
+    use eqmesh_egraph::primitive::Primitive;
+    use eqmesh_egraph::value::{Float, Rational as Fraction, Value as Theirs, ValueType};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn integers() -> impl Strategy<Value = i64> {
+        prop_oneof![
+            4 => -9i64..10,
+            1 => prop::sample::select(vec![i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX, 1 << 53, (1 << 53) + 1]),
+            1 => any::<i64>(),
+        ]
+    }
+
+    fn value(sort: ValueType) -> BoxedStrategy<Theirs> {
+        let float = prop_oneof![
+            3 => (-20i32..20).prop_map(|n| f64::from(n) / 4.0),
+            1 => prop::sample::select(vec![0.0, -0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 5e-324, 1e300]),
+            1 => any::<f64>(),
+        ];
+        match sort {
+            ValueType::Unit => Just(Theirs::Unit).boxed(),
+            ValueType::Bool => any::<bool>().prop_map(Theirs::Bool).boxed(),
+            ValueType::I64 => integers().prop_map(Theirs::I64).boxed(),
+            ValueType::F64 => float.prop_map(|x| Theirs::F64(Float::from(x))).boxed(),
+            ValueType::Rational => (integers(), integers())
+                .prop_filter_map("no fraction", |(n, d)| Fraction::new(n, d).map(Theirs::Rational))
+                .boxed(),
+            ValueType::String => "[ab]{0,4}".prop_map(|text| Theirs::String(text.into())).boxed(),
+        }
+    }
+
+    fn ours(value: &Theirs) -> Value {
+        match value {
+            Theirs::Unit => Unit,
+            Theirs::Bool(own) => Bool(*own),
+            Theirs::I64(own) => I64(*own),
+            Theirs::F64(own) => Value::float(own.get()),
+            Theirs::Rational(own) => Rational(own.numerator(), own.denominator()),
+            Theirs::String(own) => Text(own.to_string()),
+        }
+    }
+
+    fn call() -> impl Strategy<Value = (Primitive, Vec<Theirs>)> {
+        prop::sample::select(Primitive::all().collect::<Vec<_>>()).prop_flat_map(|primitive| {
+            let arguments: Vec<_> = primitive.arguments().iter().map(|&sort| value(sort)).collect();
+            (Just(primitive), arguments)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn they_compute_what_the_engine_computes((primitive, arguments) in call()) {
+            let theirs = primitive.apply(&arguments.iter().collect::<Vec<_>>());
+            let own: Vec<Value> = arguments.iter().map(ours).collect();
+            prop_assert!(is_primitive(primitive.name()));
+            let result = apply(primitive.name(), &own);
+            prop_assert_eq!(&result, &theirs.as_ref().map(ours));
+            if let (Some(result), Some(theirs)) = (result, theirs) {
+                // And it is written, and read, alike.
+                prop_assert_eq!(result.to_string(), theirs.to_string());
+                if let Some(read) = Value::of_symbol(&result.to_string()) {
+                    prop_assert_eq!(read, result);
+                }
+            }
+        }
+    }
+}

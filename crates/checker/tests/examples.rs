@@ -106,7 +106,11 @@ fn conditions_rest_on_lemmas() {
     assert_eq!(holds(path, &text, &document).len(), 4);
     let lemmas = |at: usize| document["results"][at]["lemmas"].as_array().map_or(0, Vec::len);
     // The numbers that are divided are the same term, so nothing is to be proven there.
-    assert_eq!([lemmas(0), lemmas(1), lemmas(2), lemmas(3)], [2, 0, 0, 2], "{document:#}");
+    assert_eq!(
+        [lemmas(0), lemmas(1), lemmas(2), lemmas(3)],
+        [2, 0, 0, 2],
+        "{document:#}"
+    );
 }
 
 /// Every way in which one step can be wrong: with each a document that has to be refused.

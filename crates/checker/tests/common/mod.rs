@@ -1,5 +1,7 @@
 //! A network of native agents that runs programs, and its explanations in the checker's form.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use eqmesh_agent::{Config, Message, Native, Node, RoundTask};
 use eqmesh_checker::{Direction, Explanation, Fact, Lemma, Reason, Step};
 use eqmesh_egraph::color::Color;
@@ -7,12 +9,12 @@ use eqmesh_language::{CommandKind, Program, Schedule};
 use eqmesh_replica::{AgentId, Budget};
 use serde_json::{Value, json};
 
-pub struct Network {
-    pub nodes: Vec<Node<Native>>,
+pub(crate) struct Network {
+    pub(crate) nodes: Vec<Node<Native>>,
 }
 
 impl Network {
-    pub fn new(agents: u32) -> Network {
+    pub(crate) fn new(agents: u32) -> Network {
         let node = |id: u32| {
             let parts = match (agents, id % 3) {
                 (1 | 2, _) => Native::solo(),
@@ -46,13 +48,13 @@ impl Network {
     }
 
     /// Whether the statements are understood.
-    pub fn submit(&mut self, text: &str) -> bool {
+    pub(crate) fn submit(&mut self, text: &str) -> bool {
         let said = self.nodes[0].submit(text, 0);
         said.map(|messages| self.carry(messages)).is_ok()
     }
 
     /// Whether the round changed anything.
-    pub fn round(&mut self, ruleset: &str, nodes: u64) -> bool {
+    pub(crate) fn round(&mut self, ruleset: &str, nodes: u64) -> bool {
         let task = RoundTask {
             ruleset: ruleset.to_owned(),
             budget: Budget {
@@ -87,7 +89,7 @@ impl Network {
     }
 
     /// Runs a program. Answers the document of its explanations, as `eqmesh run --json` writes them.
-    pub fn run(&mut self, program: &Program) -> Value {
+    pub(crate) fn run(&mut self, program: &Program) -> Value {
         let mut results = Vec::new();
         for command in &program.commands {
             match &command.kind {
@@ -113,7 +115,7 @@ impl Network {
     }
 
     /// The explanation that every agent gives.
-    pub fn explain(&mut self, left: &str, right: &str) -> Option<Explanation> {
+    pub(crate) fn explain(&mut self, left: &str, right: &str) -> Option<Explanation> {
         let first = self.nodes[0].explain(left, right);
         for node in &mut self.nodes[1..] {
             assert_eq!(node.explain(left, right), first, "all agents explain alike");
