@@ -261,7 +261,7 @@ fn root(n: i128, degree: u32) -> Option<i128> {
     // Numerators and denominators are below 2^63, and so roots below 2^32.
     let (mut low, mut high) = (0i128, 1i128 << 32);
     while low < high {
-        let middle = (low + high) / 2;
+        let middle = i128::midpoint(low, high);
         if middle.pow(degree) < n {
             low = middle + 1;
         } else {

@@ -66,44 +66,35 @@ fn untyped_terms_are_explained() {
 /// A program with everything that a step may rest on.
 const CONDITIONS: &str = r#"
 (datatype M (Num i64) (Var String) (Add M M) (Mul M M) (Div M M) (Safe M))
+(let two (Num 2))
 (rewrite (Add a b) (Add b a) :name "commute")
 (birewrite (Mul a two) (Add a a) :name "double")
 (rewrite (Mul a b) (Num (* x y)) :when ((= a (Num x)) (= b (Num y))) :name "fold")
 (rewrite (Div a b) (Num 1) :when ((= a b) (Safe b)) :name "unit")
 (rewrite (Div (Mul a b) b) a :when ((= b (Num n)) (!= n 0)) :name "cancel")
 (rewrite (Add a (Num 0)) a)
-(let two (Num 2))
-"#;
-
-fn conditions() -> String {
-    // `let` has to come before the rule that uses it.
-    let (declarations, rest) = CONDITIONS.split_once("(rewrite").expect("rules");
-    let rest = rest.replace("(let two (Num 2))\n", "");
-    format!(
-        "{declarations}(let two (Num 2))\n(rewrite{rest}
 (let q (Div (Add (Num 3) (Mul two (Num 5))) (Add (Mul (Num 5) (Num 2)) (Num 3))))
 (Safe (Add (Num 3) (Num 10)))
-(let k (Var \"k\"))
+(let k (Var "k"))
 (union k (Mul (Num 2) (Num 3)))
-(let r (Div (Mul (Var \"x\") k) (Num 6)))
+(let r (Div (Mul (Var "x") k) (Num 6)))
+(Mul k (Num 2))
+(Add (Num 6) (Num 6))
 (run 6)
 (explain q (Num 1))
-(explain r (Var \"x\"))
+(explain r (Var "x"))
 (explain (Mul k (Num 2)) (Add (Num 6) (Num 6)))
 (push)
-(union (Num 1) (Var \"one\"))
-(explain (Var \"one\") q)
+(union (Num 1) (Var "one"))
+(explain (Var "one") q)
 (pop)
-"
-    ) + "(Mul k (Num 2))\n"
-}
+"#;
 
 #[test]
 fn conditions_rest_on_lemmas() {
-    let text = conditions().replacen("(run 6)", "(Mul k (Num 2)) (Add (Num 6) (Num 6))\n(run 6)", 1);
     let path = Path::new("conditions.egg");
-    let (_, document) = run(path, &text, 3);
-    assert_eq!(holds(path, &text, &document).len(), 4);
+    let (_, document) = run(path, CONDITIONS, 3);
+    assert_eq!(holds(path, CONDITIONS, &document).len(), 4);
     let lemmas = |at: usize| document["results"][at]["lemmas"].as_array().map_or(0, Vec::len);
     // The numbers that are divided are the same term, so nothing is to be proven there.
     assert_eq!(
@@ -177,13 +168,16 @@ fn mutations(explanation: &Explanation) -> Vec<(String, Explanation)> {
             if !steps[at].lemmas.is_empty() {
                 add("no lemmas", &|steps| steps[at].lemmas.clear());
             }
-            add("another term", &|steps| {
-                steps[at].after = steps[at].after.replace(['1', '2', 'x'], "9") + " "
+            add("another term", &|steps| steps[at].after.push_str(" x"));
+            add("nothing changed", &|steps| {
+                let step = &mut steps[at];
+                step.after.clone_from(&step.before);
             });
         }
         if let Some(number) = chain.checked_sub(1) {
             let mut own = explanation.clone();
-            own.lemmas[number].right = own.lemmas[number].left.clone();
+            let lemma = &mut own.lemmas[number];
+            lemma.right.clone_from(&lemma.left);
             all.push((format!("lemma {number} says nothing"), own));
         }
     }
@@ -193,9 +187,11 @@ fn mutations(explanation: &Explanation) -> Vec<(String, Explanation)> {
 #[test]
 fn no_change_goes_unnoticed() {
     let (calculus_path, calculus) = example("calculus.egg");
-    let text = conditions().replacen("(run 6)", "(Mul k (Num 2)) (Add (Num 6) (Num 6))\n(run 6)", 1);
     let mut count = 0;
-    for (path, text) in [(calculus_path.as_path(), calculus), (Path::new("conditions.egg"), text)] {
+    for (path, text) in [
+        (calculus_path.as_path(), calculus),
+        (Path::new("conditions.egg"), CONDITIONS.to_owned()),
+    ] {
         let (_, document) = run(path, &text, 3);
         for at in 0..document["results"].as_array().expect("results").len() {
             let explanation: Explanation = serde_json::from_value(document["results"][at].clone()).expect("its form");
@@ -207,20 +203,6 @@ fn no_change_goes_unnoticed() {
                 changed["results"][at]["steps"] = serde_json::to_value(&wrong.steps).expect("plain");
                 changed["results"][at]["lemmas"] = serde_json::to_value(&wrong.lemmas).expect("plain");
                 let answered = check(path, &text, &changed).expect("a document of this program");
-                // A replaced letter may have occurred nowhere.
-                if let ("another term", Outcome::Holds(_)) =
-                    (what.split(',').next().unwrap_or(""), &answered[at].outcome)
-                {
-                    assert!(
-                        wrong
-                            .steps
-                            .iter()
-                            .zip(&explanation.steps)
-                            .all(|(a, b)| a.after.trim() == b.after),
-                        "{what}"
-                    );
-                    continue;
-                }
                 assert!(
                     matches!(answered[at].outcome, Outcome::Refused(_)),
                     "{}: {what}: {:?}\n{wrong:#?}",

@@ -108,6 +108,14 @@ mod tests {
             explained(Some("other/a.egg"), 3),
         ];
         let names: Vec<String> = pictures(&results).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["explain-3.svg", "explain-3-2.svg", "a-explain-3.svg", "a-explain-3-2.svg"]);
+        assert_eq!(
+            names,
+            [
+                "explain-3.svg",
+                "explain-3-2.svg",
+                "a-explain-3.svg",
+                "a-explain-3-2.svg"
+            ]
+        );
     }
 }

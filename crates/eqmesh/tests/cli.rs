@@ -163,7 +163,10 @@ fn the_json_document_has_its_documented_form() {
     assert_eq!(steps[0]["before"], "(Add (Num 1) (Num 2))");
     assert_eq!(steps[0]["after"], "(Add (Num 2) (Num 1))");
     assert_eq!(steps[0]["substitution"]["a"], "(Num 1)");
-    assert_eq!((&steps[0]["reason"], &steps[0]["direction"]), (&"rule".into(), &"forward".into()));
+    assert_eq!(
+        (&steps[0]["reason"], &steps[0]["direction"]),
+        (&"rule".into(), &"forward".into())
+    );
     assert!(steps[0]["fact"]["agent"].is_u64() && steps[0]["fact"]["sequence"].is_u64());
     assert_eq!(results[5]["sizes"][0]["enodes"], 2);
     assert_eq!(results[6]["rows"][0]["node"], "(Num 1)");
@@ -177,16 +180,27 @@ fn the_json_document_has_its_documented_form() {
 #[test]
 fn explanations_are_drawn() {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), "sum.egg", &format!("{SUM}(explain sum (Add (Num 2) (Num 1)))\n"));
+    write(
+        folder.path(),
+        "sum.egg",
+        &format!("{SUM}(explain sum (Add (Num 2) (Num 1)))\n"),
+    );
     let arguments = ["run", "--engine", "native", "--explain-svg", "pictures/of", "sum.egg"];
     let drawn = output(folder.path(), &arguments);
     assert_eq!(drawn.status.code(), Some(0), "{}", stderr(&drawn));
     let picture = fs::read_to_string(folder.path().join("pictures/of/explain-6.svg")).unwrap();
     assert!(picture.contains("(Add (Num 2) (Num 1))") && picture.contains("(Add a b) =&gt; (Add b a), forward"));
     write(folder.path(), "file", "");
-    let refused = output(folder.path(), &["run", "--engine", "native", "--explain-svg", "file", "sum.egg"]);
+    let refused = output(
+        folder.path(),
+        &["run", "--engine", "native", "--explain-svg", "file", "sum.egg"],
+    );
     assert_eq!(refused.status.code(), Some(3));
-    assert!(stderr(&refused).contains("cannot write to file"), "{}", stderr(&refused));
+    assert!(
+        stderr(&refused).contains("cannot write to file"),
+        "{}",
+        stderr(&refused)
+    );
 }
 
 #[test]

@@ -61,10 +61,7 @@ fn the_picture_is_the_one_to_look_at() {
         std::fs::write(path, &picture).expect("the folder is there");
     }
     let expected = std::fs::read_to_string(path).expect("the picture; BLESS=1 makes it");
-    assert_eq!(
-        picture, expected,
-        "if the change is meant, BLESS=1 takes it over"
-    );
+    assert_eq!(picture, expected, "if the change is meant, BLESS=1 takes it over");
 }
 
 fn check(picture: &str) -> Result<(), TestCaseError> {

@@ -1,10 +1,9 @@
 //! Explanations: why two terms are equal, as a chain of rewrites, each justified by a fact.
 //!
-//! Nothing is kept for this while the e-graph works. When somebody asks, the facts are replayed ([`replay`]) into a graph over concrete terms
-//! ([`equality`]): the two sides of each application as they stood, and every term that a fact names. An edge is a rule's application, an asserted
-//! equality, or congruence. Every edge has an age, and what justifies it (the arguments of a congruence, the conditions of a rule) rests on older edges
-//! only, so no proof goes round in a circle. An explanation is a light path from the one term to the other ([`path`]), congruences laid out as
-//! steps inside the term ([`chain`]).
+//! Nothing is kept for this while the e-graph works. When somebody asks, the facts are replayed (`replay`) into a graph over concrete terms
+//! (`equality`): the two sides of each application as they stood, and every term that a fact names. An edge is a rule's application, an asserted
+//! equality, or congruence. An explanation is a light path from the one term to the other (`path`), congruences laid out as steps inside the term (`chain`).
+//! What the conditions of a rule ask of terms is proven in lemmas, by edges that are older than the application, so that no proof goes round in a circle.
 //!
 //! All of it is a function of the set of facts: every replica that holds the same ones gives the same explanation.
 
@@ -106,6 +105,7 @@ impl Replica {
         let start = replay.term(&left_term).ok_or_else(|| absent(left))?;
         let goal = replay.term(&right_term).ok_or_else(|| absent(right))?;
         replay.equalities.close();
+        replay.equalities.refine();
         chain::Prover::new(replay, self).explanation(start, goal)
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+use std::collections::BTreeMap;
+
 use eqmesh_agent::{Config, Message, Native, Node, RoundTask};
 use eqmesh_checker::{Direction, Explanation, Fact, Lemma, Reason, Step};
 use eqmesh_egraph::color::Color;
@@ -147,7 +149,7 @@ fn step(own: eqmesh_replica::ExplanationStep) -> Step {
             ..
         } => (Reason::Rule, name, substitution.into_iter().collect(), lemmas),
         eqmesh_replica::Reason::Asserted { .. } => {
-            (Reason::Asserted, "union".to_owned(), Default::default(), Vec::new())
+            (Reason::Asserted, "union".to_owned(), BTreeMap::default(), Vec::new())
         }
     };
     Step {

@@ -2,23 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::rc::Rc;
 
 use super::concrete::Child;
 use super::equality::Why;
-use super::path::Walk;
+use super::path::Segment;
 use super::replay::{Application, Replay};
 use super::{Explanation, ExplanationStep, Lemma, MAX_STEPS, Reason};
 use crate::fault::Fault;
 use crate::replica::Replica;
 
-/// How many steps are laid out at most, those that are cut again included.
+/// How many steps and congruences are laid out at most, those that are cut again included.
 const MAX_LAID: usize = 10 * MAX_STEPS;
 
 /// One step: an edge that is no congruence, walked at a place of a term.
 #[derive(Clone, Debug)]
 struct Laid {
     before: u32,
-    walk: Walk,
+    edge: u32,
+    forward: bool,
     place: Vec<u32>,
     after: u32,
 }
@@ -45,8 +47,8 @@ pub(super) struct Prover<'r> {
     replay: Replay,
     replica: &'r Replica,
     laid: usize,
-    /// The paths between arguments of congruences, by their ends and the age of the congruence.
-    paths: BTreeMap<(u32, u32, u32), Vec<Walk>>,
+    /// The paths between arguments of congruences, by their ends and the age that bounds them.
+    paths: BTreeMap<(u32, u32, u32), Rc<[Segment]>>,
     lemmas: Vec<(u32, u32, Vec<Laid>)>,
     /// The number of the lemma for each pair.
     proven: BTreeMap<(u32, u32), u32>,
@@ -114,7 +116,7 @@ impl<'r> Prover<'r> {
         let mut wanted = Vec::new();
         // The last comes first: what the first step wants is proven first.
         for step in chain.iter().rev() {
-            let Why::Rule(at) = self.replay.equalities.edges[step.walk.edge as usize].why else {
+            let Why::Rule(at) = self.replay.equalities.edges[step.edge as usize].why else {
                 continue;
             };
             let before = self.replay.applications[at as usize].before;
@@ -136,18 +138,22 @@ impl<'r> Prover<'r> {
 
     /// The equalities that the conditions of an application rest on.
     fn conditions(&mut self, application: u32) -> Vec<(u32, u32)> {
+        let Replay {
+            equalities,
+            applications,
+            stated,
+            ..
+        } = &mut self.replay;
         let Application {
             equal, present, before, ..
-        } = &self.replay.applications[application as usize];
+        } = &applications[application as usize];
         let mut pairs = equal.clone();
+        let is_stated = |term: u32| stated.get(term as usize).copied().unwrap_or(false);
         for &term in present {
-            let stated = |term: u32| self.replay.stated.get(term as usize).copied().unwrap_or(false);
-            let witness = *self.witnesses.entry((term, *before)).or_insert_with(|| {
-                let path = self.replay.equalities.path(term, *before, stated)?;
-                path.iter().try_fold(term, |at, walk| {
-                    Some(self.replay.equalities.edges[walk.edge as usize].across(at))
-                })
-            });
+            let witness = *self
+                .witnesses
+                .entry((term, *before))
+                .or_insert_with(|| equalities.path(term, *before, &is_stated).map(|(witness, _)| witness));
             pairs.extend(
                 witness
                     .filter(|&witness| witness != term)
@@ -158,37 +164,39 @@ impl<'r> Prover<'r> {
     }
 
     /// The steps from one term to another, over edges older than `before`.
+    ///
+    /// It ends, for the arguments of a congruence weigh no more than the congruence, and where they weigh as much they are smaller terms. That holds for all
+    /// edges only. Among those of some age the arguments rest on older ones than their congruence.
     fn chain(&mut self, start: u32, goal: u32, before: u32) -> Result<Vec<Laid>, Fault> {
-        let path = self
-            .replay
-            .equalities
-            .path(start, before, |term| term == goal)
-            .ok_or_else(unproven)?;
+        let bounded = before < u32::MAX;
         // What is still to be laid out, the next on top.
-        let mut stack: Vec<(Walk, Vec<u32>)> = path.into_iter().rev().map(|walk| (walk, Vec::new())).collect();
+        let mut stack: Vec<(Segment, Vec<u32>)> = Vec::new();
+        let push = |stack: &mut Vec<(Segment, Vec<u32>)>, path: &[Segment], place: &[u32]| {
+            stack.extend(path.iter().rev().map(|&segment| (segment, place.to_vec())));
+        };
+        push(&mut stack, &self.path(start, goal, before)?, &[]);
         let mut whole = start;
         let mut chain: Vec<Laid> = Vec::new();
         let mut seen = BTreeMap::from([(start, 0usize)]);
-        while let Some((walk, place)) = stack.pop() {
-            let edge = self.replay.equalities.edges[walk.edge as usize];
-            let (from, to) = if walk.forward {
-                (edge.left, edge.right)
-            } else {
-                (edge.right, edge.left)
-            };
-            if edge.why == Why::Congruence {
-                for (column, a, b) in self.arguments(from, to).into_iter().rev() {
-                    let mut below = place.clone();
-                    below.push(column);
-                    let path = self.argument(a, b, walk.edge)?;
-                    stack.extend(path.iter().rev().map(|&walk| (walk, below.clone())));
-                }
-                continue;
-            }
+        while let Some((segment, place)) = stack.pop() {
             self.laid += 1;
             if self.laid > MAX_LAID {
                 return Err(too_long());
             }
+            let (edge, forward) = match segment {
+                Segment::Step { edge, forward } => (edge, forward),
+                Segment::Congruence { from, to, before } => {
+                    for (column, a, b) in self.arguments(from, to).into_iter().rev() {
+                        let mut below = place.clone();
+                        below.push(column);
+                        let path = self.path(a, b, if bounded { before } else { u32::MAX })?;
+                        push(&mut stack, &path, &below);
+                    }
+                    continue;
+                }
+            };
+            let own = &self.replay.equalities.edges[edge as usize];
+            let to = if forward { own.right } else { own.left };
             let after = self.replay.equalities.terms.replace(whole, &place, to);
             if let Some(&at) = seen.get(&after) {
                 // It went round in a circle: cut it out.
@@ -199,7 +207,8 @@ impl<'r> Prover<'r> {
             } else {
                 chain.push(Laid {
                     before: whole,
-                    walk,
+                    edge,
+                    forward,
                     place,
                     after,
                 });
@@ -221,16 +230,13 @@ impl<'r> Prover<'r> {
         differing.collect()
     }
 
-    fn argument(&mut self, a: u32, b: u32, before: u32) -> Result<Vec<Walk>, Fault> {
+    fn path(&mut self, a: u32, b: u32, before: u32) -> Result<Rc<[Segment]>, Fault> {
         if let Some(path) = self.paths.get(&(a, b, before)) {
-            return Ok(path.clone());
+            return Ok(Rc::clone(path));
         }
-        let path = self
-            .replay
-            .equalities
-            .path(a, before, |term| term == b)
-            .ok_or_else(unproven)?;
-        self.paths.insert((a, b, before), path.clone());
+        let found = self.replay.equalities.path(a, before, &|term| term == b);
+        let path: Rc<[Segment]> = found.ok_or_else(unproven)?.1.into();
+        self.paths.insert((a, b, before), Rc::clone(&path));
         Ok(path)
     }
 
@@ -257,7 +263,7 @@ impl<'r> Prover<'r> {
     }
 
     fn step(&mut self, step: &Laid) -> Result<ExplanationStep, Fault> {
-        let reason = match self.replay.equalities.edges[step.walk.edge as usize].why {
+        let reason = match self.replay.equalities.edges[step.edge as usize].why {
             Why::Rule(at) => self.reason(at)?,
             Why::Asserted(fact) => Reason::Asserted { fact },
             Why::Congruence => return Err(unproven()),
@@ -265,7 +271,7 @@ impl<'r> Prover<'r> {
         Ok(ExplanationStep {
             before: self.text(Child::Term(step.before))?,
             after: self.text(Child::Term(step.after))?,
-            forward: step.walk.forward,
+            forward: step.forward,
             place: step.place.clone(),
             reason,
         })

@@ -2,13 +2,14 @@
 //!
 //! All that was said is kept as a graph, also what was known by then: a later edge may be the shorter way. The *proof forest* within it (Nieuwenhuis and
 //! Oliveras, "Proof-producing congruence closure", 2005) has just the edges that made two classes one; the path in it between two equal terms never
-//! changes once it is there, which is how a congruence knows, as it is made, what its arguments weigh.
+//! changes once it is there. It tells at once how far two terms are from each other at most.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use eqmesh_egraph::graph::OperatorId;
 
 use super::concrete::{Child, Term, Terms};
+use super::path::Search;
 use crate::version::Dot;
 
 /// What justifies an edge. A history that was compacted into a snapshot would be one more reason here, between the terms that it holds equal.
@@ -49,10 +50,10 @@ struct Pending {
     conditions: u32,
 }
 
-/// Which side of a search in the forest has been at a term, in which search, and how far from its start.
+/// Which side of a climb in the forest has been at a term, in which climb, and how far from its start.
 #[derive(Clone, Copy, Debug, Default)]
 struct Mark {
-    search: u32,
+    climb: u32,
     right: bool,
     weight: u32,
 }
@@ -64,7 +65,6 @@ pub(super) struct Equalities {
     /// The edges at each term.
     edges_at: Vec<Vec<u32>>,
     parents: Vec<u32>,
-    sizes: Vec<u32>,
     users: Vec<Vec<u32>>,
     congruent: BTreeMap<Term, u32>,
     /// Pairs that an edge says are congruent.
@@ -73,7 +73,8 @@ pub(super) struct Equalities {
     proofs: Vec<Option<u32>>,
     pending: VecDeque<Pending>,
     marks: Vec<Mark>,
-    searches: u32,
+    climbs: u32,
+    pub(super) search: Search,
 }
 
 impl Equalities {
@@ -86,7 +87,12 @@ impl Equalities {
         id
     }
 
-    /// The edges at a term.
+    /// How many terms have been added.
+    pub(super) fn term_count(&self) -> usize {
+        self.parents.len()
+    }
+
+    /// The edges at a term, the oldest first.
     pub(super) fn edges_at(&self, term: u32) -> &[u32] {
         self.edges_at.get(term as usize).map_or(&[], Vec::as_slice)
     }
@@ -108,7 +114,6 @@ impl Equalities {
         if new {
             self.edges_at.push(Vec::new());
             self.parents.push(id);
-            self.sizes.push(1);
             self.users.push(Vec::new());
             self.proofs.push(None);
             self.marks.push(Mark::default());
@@ -125,9 +130,7 @@ impl Equalities {
 
     /// Says that two terms are equal, from the next `close` on. `conditions`: pairs of terms that have to be equal before.
     pub(super) fn equate(&mut self, left: u32, right: u32, why: Why, conditions: &[(u32, u32)]) {
-        let conditions = conditions
-            .iter()
-            .fold(0u32, |sum, &(a, b)| sum.saturating_add(self.forest_weight(a, b)));
+        let conditions = self.weight(conditions);
         self.pending.push_back(Pending {
             left,
             right,
@@ -165,7 +168,10 @@ impl Equalities {
                 continue;
             }
             let weight = match why {
-                Why::Congruence => self.weight_of_arguments(left, right),
+                Why::Congruence => {
+                    let arguments = self.arguments(left, right);
+                    self.weight(&arguments)
+                }
                 Why::Asserted(_) | Why::Rule(_) => 1u32.saturating_add(conditions),
             };
             let edge = self.edges.len() as u32;
@@ -181,14 +187,13 @@ impl Equalities {
             if x == y {
                 continue;
             }
-            let (root, child, from) = if self.sizes[x as usize] >= self.sizes[y as usize] {
+            let (root, child, from) = if self.users[x as usize].len() >= self.users[y as usize].len() {
                 (x, y, right)
             } else {
                 (y, x, left)
             };
             self.hang(from, edge);
             self.parents[child as usize] = root;
-            self.sizes[root as usize] += self.sizes[child as usize];
             let users = std::mem::take(&mut self.users[child as usize]);
             for &user in &users {
                 let key = self.canonical(user);
@@ -207,16 +212,20 @@ impl Equalities {
         }
     }
 
-    fn weight_of_arguments(&mut self, left: u32, right: u32) -> u32 {
-        let (left, right) = (self.terms.children(left), self.terms.children(right));
-        let pairs: Vec<(u32, u32)> = left
-            .iter()
-            .zip(right)
-            .filter_map(|(a, b)| Some((a.term()?, b.term()?)))
-            .collect();
+    /// The terms that stand in the same columns of two congruent ones, where they differ.
+    pub(super) fn arguments(&self, left: u32, right: u32) -> Vec<(u32, u32)> {
+        let pairs = self.terms.children(left).iter().zip(self.terms.children(right));
         pairs
-            .into_iter()
-            .fold(0, |sum: u32, (a, b)| sum.saturating_add(self.forest_weight(a, b)))
+            .filter_map(|(a, b)| Some((a.term()?, b.term()?)))
+            .filter(|(a, b)| a != b)
+            .collect()
+    }
+
+    /// What the paths in the forest between these terms weigh together.
+    fn weight(&mut self, pairs: &[(u32, u32)]) -> u32 {
+        pairs
+            .iter()
+            .fold(0, |sum: u32, &(a, b)| sum.saturating_add(self.forest_weight(a, b)))
     }
 
     /// What the path in the forest weighs; `u32::MAX` if there is none. Climbs from both ends in turn: O(its length).
@@ -224,9 +233,9 @@ impl Equalities {
         if a == b {
             return 0;
         }
-        self.searches += 1;
-        let search = self.searches;
-        let mark = |right, weight| Mark { search, right, weight };
+        self.climbs += 1;
+        let climb = self.climbs;
+        let mark = |right, weight| Mark { climb, right, weight };
         self.marks[a as usize] = mark(false, 0);
         self.marks[b as usize] = mark(true, 0);
         let mut climbers = [Some((a, 0u32)), Some((b, 0u32))];
@@ -238,7 +247,7 @@ impl Equalities {
                 let edge = self.edges[edge as usize];
                 let (next, weight) = (edge.across(at), weight.saturating_add(edge.weight));
                 let seen = self.marks[next as usize];
-                if seen.search == search && seen.right != (side == 1) {
+                if seen.climb == climb && seen.right != (side == 1) {
                     return weight.saturating_add(seen.weight);
                 }
                 self.marks[next as usize] = mark(side == 1, weight);

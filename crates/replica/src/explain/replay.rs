@@ -41,8 +41,8 @@ pub(super) struct Replay {
     pub(super) stated: Vec<bool>,
     shapes: BTreeMap<Dot, Shape>,
     names: BTreeMap<AgentId, Vec<u32>>,
-    /// What the block under way says is equal.
-    said: Vec<(u32, u32, Why)>,
+    /// What the block under way says is equal under conditions: two terms, and the application.
+    said: Vec<(u32, u32, u32)>,
 }
 
 impl Replica {
@@ -65,7 +65,8 @@ impl Replica {
                         let left = replay.body(&mut self.graph, &block, left).ok_or_else(broken)?;
                         let right = replay.body(&mut self.graph, &block, right).ok_or_else(broken)?;
                         let agent = block.origin;
-                        replay.said.push((left, right, Why::Asserted(Dot { agent, sequence })));
+                        let why = Why::Asserted(Dot { agent, sequence });
+                        replay.equalities.equate(left, right, why, &[]);
                     }
                     Segment::Apply {
                         rule,
@@ -102,19 +103,16 @@ impl Replica {
 }
 
 impl Replay {
-    /// Enters what a block says. Its terms first: the conditions of its applications rest on edges older than all that it says.
+    /// Enters what a block says. What has conditions comes last, since they have to rest on older edges.
     fn enter(&mut self, first_application: usize) {
         self.equalities.close();
         let before = self.equalities.edges.len() as u32;
         for application in &mut self.applications[first_application..] {
             application.before = before;
         }
-        for (left, right, why) in std::mem::take(&mut self.said) {
-            let conditions = match why {
-                Why::Rule(at) => self.applications[at as usize].equal.as_slice(),
-                Why::Asserted(_) | Why::Congruence => &[],
-            };
-            self.equalities.equate(left, right, why, conditions);
+        for (left, right, application) in std::mem::take(&mut self.said) {
+            let conditions = &self.applications[application as usize].equal;
+            self.equalities.equate(left, right, Why::Rule(application), conditions);
         }
         self.equalities.close();
     }
@@ -229,7 +227,11 @@ impl Replay {
                 }
                 Action::Unite(left, right) => {
                     let (left, right) = (class(*left, &bound)?, class(*right, &bound)?);
-                    self.said.push((left, right, Why::Rule(application)));
+                    if equal.is_empty() && present.is_empty() {
+                        self.equalities.equate(left, right, Why::Rule(application), &[]);
+                    } else {
+                        self.said.push((left, right, application));
+                    }
                 }
             }
         }
