@@ -7,7 +7,7 @@ use wasmtime::component::Resource;
 
 use crate::stream::eqmesh::network::egraph::{Host, HostGraph, NodeInfo, Options, Rule, Settled};
 use crate::types::{
-    Budget, Color, Colors, CostModel, Digest, Dot, ExplanationStep, Extracted, Fault, Label, NodeName, Operator, Row,
+    Budget, Color, Colors, CostModel, Digest, Dot, Explanation, Extracted, Fault, Label, NodeName, Operator, Row,
     Share, Size, StepReport, VersionVector,
 };
 
@@ -222,7 +222,7 @@ impl HostGraph for MockState {
         not_for_streams("extract")
     }
 
-    fn explain(&mut self, _: Resource<Mock>, _: String, _: String) -> Result<Vec<ExplanationStep>, Fault> {
+    fn explain(&mut self, _: Resource<Mock>, _: String, _: String) -> Result<Explanation, Fault> {
         not_for_streams("explain")
     }
 

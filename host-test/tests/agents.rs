@@ -215,7 +215,7 @@ fn every_agent_answers_every_question() {
         assert_fault!(on!(agent, call_extract, "(Num 77)", 1, CostModel::Tree, None), Absent);
         assert_fault!(on!(agent, call_extract, "(Num", 1, CostModel::Tree, None), Malformed);
         assert_fault!(on!(agent, call_explain, START, "(Var \"x\")"), Refused);
-        assert_eq!(on!(agent, call_explain, START, START).unwrap().len(), 0);
+        assert_eq!(on!(agent, call_explain, START, START).unwrap().steps.len(), 0);
         assert_fault!(on!(agent, call_rows, "Nosuch", 3), Unknown);
         assert_eq!(on!(agent, call_rows, "Var", 9).unwrap().len(), 2);
         let sizes = on!(agent, call_sizes);
@@ -256,7 +256,7 @@ fn one_alone_saturates_and_explains() {
         on!(network.agents[0], call_check, &format!("(= {START} {small})"), 1),
         Ok(1)
     );
-    let steps = on!(network.agents[0], call_explain, START, small).unwrap();
+    let steps = on!(network.agents[0], call_explain, START, small).unwrap().steps;
     assert!(!steps.is_empty());
     assert_eq!(steps.last().unwrap().after, small);
     assert!(
@@ -315,7 +315,7 @@ fn what_is_submitted_anywhere_is_known_everywhere() {
     network.saturate();
     for agent in &mut network.agents {
         assert_eq!(on!(*agent, call_check, "(= left right)", 1), Ok(1));
-        let steps = on!(*agent, call_explain, "left", "right").unwrap();
+        let steps = on!(*agent, call_explain, "left", "right").unwrap().steps;
         assert_eq!(steps.len(), 1, "{steps:?}");
     }
 }

@@ -5,7 +5,8 @@ use eqmesh_host_test::egraph::EgraphComponent;
 use eqmesh_host_test::egraph::exports::eqmesh::network::egraph::{NodeInfo, Options, Settled};
 use eqmesh_host_test::rules::{Pattern, node, query, rewrite, variable};
 use eqmesh_host_test::types::{
-    Budget, Color, Colors, CostModel, Dot, Extracted, Fault, Label, NodeName, Operator, Share, Size, StepReport,
+    Budget, Color, Colors, CostModel, Dot, Extracted, Fault, Label, NodeName, Operator, Share, Size, StepReason,
+    StepReport,
 };
 use eqmesh_host_test::{Instance, component};
 use wasmtime::component::{Component, ResourceAny};
@@ -792,24 +793,26 @@ fn an_explanation_is_a_chain_of_facts() {
     on!(egraph, graph, call_derive, &[commute], ALL, UNBOUNDED).unwrap();
     let united = on!(egraph, graph, call_unite, "c", "(f (+ b a))").unwrap();
     settle(&mut egraph, graph);
-    let steps = on!(egraph, graph, call_explain, "(f (+ a b))", "c").unwrap();
-    assert_eq!(steps.len(), 2, "{steps:?}");
+    let explanation = on!(egraph, graph, call_explain, "(f (+ a b))", "c").unwrap();
+    let steps = explanation.steps;
+    assert_eq!((steps.len(), explanation.lemmas.len()), (2, 0), "{steps:?}");
     assert_eq!(
         (steps[0].before.as_str(), steps[0].after.as_str()),
         ("(f (+ a b))", "(f (+ b a))")
     );
-    assert_eq!(
-        (steps[0].rule.as_str(), steps[0].forward, steps[0].place.as_slice()),
-        ("commute", true, &[0][..])
-    );
+    assert_eq!((steps[0].forward, steps[0].place.as_slice()), (true, &[0][..]));
+    let StepReason::Applied(applied) = &steps[0].reason else {
+        panic!("a rule: {:?}", steps[0].reason)
+    };
+    assert_eq!((applied.rule.as_str(), applied.lemmas.as_slice()), ("commute", &[][..]));
     let substitution = [("x", "a"), ("y", "b")].map(|(name, term)| (name.to_owned(), term.to_owned()));
-    assert_eq!(steps[0].substitution, substitution);
+    assert_eq!(applied.substitution, substitution);
     assert_eq!(
         (steps[1].before.as_str(), steps[1].after.as_str()),
         ("(f (+ b a))", "c")
     );
-    assert_eq!((steps[1].rule.as_str(), steps[1].fact), ("union", united));
-    assert_eq!(on!(egraph, graph, call_explain, "c", "c").unwrap().len(), 0);
+    assert_eq!(steps[1].reason, StepReason::Asserted(united));
+    assert_eq!(on!(egraph, graph, call_explain, "c", "c").unwrap().steps, []);
     assert_fault!(on!(egraph, graph, call_explain, "a", "b"), Refused, "");
     assert_fault!(on!(egraph, graph, call_explain, "(f a)", "b"), Absent, "(f a)");
     assert_fault!(on!(egraph, graph, call_explain, "(f", "b"), Malformed, "");

@@ -228,9 +228,8 @@ impl GuestNode for Node {
         Ok(found.into_iter().map(types::Extracted::from).collect())
     }
 
-    fn explain(&self, left: String, right: String) -> Result<Vec<types::ExplanationStep>, types::Fault> {
-        let steps = self.0.borrow_mut().explain(&left, &right)?;
-        Ok(steps.into_iter().map(types::ExplanationStep::from).collect())
+    fn explain(&self, left: String, right: String) -> Result<types::Explanation, types::Fault> {
+        Ok(self.0.borrow_mut().explain(&left, &right)?.into())
     }
 
     fn rows(&self, operator: String, limit: u32) -> Result<Vec<types::Row>, types::Fault> {

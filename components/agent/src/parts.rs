@@ -11,7 +11,7 @@ use eqmesh_orchestrator::{
     Barrier, Claim, Entrance, Greeting, Life, Member, MessageKind, NumberSet, OrchestrationError, RosterEntry, Verdict,
     Vote,
 };
-use eqmesh_replica::{AgentId, Budget, Dot, ExplanationStep, Fault, Settled, Share, Size, StepReport, VersionVector};
+use eqmesh_replica::{AgentId, Budget, Dot, Explanation, Fault, Settled, Share, Size, StepReport, VersionVector};
 use eqmesh_streams::{RuleInfo, Task};
 use eqmesh_timeline::{Entry, Event, Metrics, Timestamp};
 use eqmesh_transduction::{Compiled, Side, Statement};
@@ -191,9 +191,8 @@ impl Graph for egraph::Graph {
         Ok(found.into_iter().map(Extracted::from).collect())
     }
 
-    fn explain(&mut self, left: &str, right: &str) -> Result<Vec<ExplanationStep>, Fault> {
-        let steps = egraph::Graph::explain(self, left, right)?;
-        Ok(steps.into_iter().map(ExplanationStep::from).collect())
+    fn explain(&mut self, left: &str, right: &str) -> Result<Explanation, Fault> {
+        Ok(egraph::Graph::explain(self, left, right)?.into())
     }
 
     fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, Fault> {

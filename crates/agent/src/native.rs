@@ -10,7 +10,7 @@ use eqmesh_orchestrator::{
     Topology, Verdict, Vote,
 };
 use eqmesh_replica::{
-    AgentId, Budget, Dot, ExplanationStep, Fault, Options, Replica, Settled, Share, Size, StepReport, VersionVector,
+    AgentId, Budget, Dot, Explanation, Fault, Options, Replica, Settled, Share, Size, StepReport, VersionVector,
 };
 use eqmesh_streams::{RuleInfo, Stream, Task, step_all};
 use eqmesh_timeline::{Entry, Event, Metrics, Timestamp};
@@ -201,7 +201,7 @@ impl Graph for Kept {
             .extract(term, variants, cost, within.unwrap_or(Colors::MADE))
     }
 
-    fn explain(&mut self, left: &str, right: &str) -> Result<Vec<ExplanationStep>, Fault> {
+    fn explain(&mut self, left: &str, right: &str) -> Result<Explanation, Fault> {
         self.replica.explain(left, right)
     }
 

@@ -9,7 +9,7 @@ use eqmesh_orchestrator::{
     Barrier, Claim, Entrance, Greeting, Life, Member, MessageKind, NumberSet, OrchestrationError, RosterEntry, Verdict,
     Vote,
 };
-use eqmesh_replica::{AgentId, Budget, Dot, ExplanationStep, Fault, Settled, Share, Size, StepReport, VersionVector};
+use eqmesh_replica::{AgentId, Budget, Dot, Explanation, Fault, Settled, Share, Size, StepReport, VersionVector};
 use eqmesh_streams::{RuleInfo, Task};
 use eqmesh_timeline::{Entry, Event, Metrics, Timestamp};
 use eqmesh_transduction::Statement;
@@ -110,7 +110,7 @@ pub trait Graph {
         cost: CostModel,
         within: Option<Colors>,
     ) -> Result<Vec<Extracted>, Fault>;
-    fn explain(&mut self, left: &str, right: &str) -> Result<Vec<ExplanationStep>, Fault>;
+    fn explain(&mut self, left: &str, right: &str) -> Result<Explanation, Fault>;
     fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, Fault>;
     fn sizes(&self) -> Vec<(String, u64)>;
     fn contradictions(&mut self) -> Vec<Vec<String>>;

@@ -5,7 +5,7 @@ use eqmesh_composer::World;
 use eqmesh_egraph::color::{Color, Colors};
 use eqmesh_egraph::extract::{CostModel, Extracted};
 use eqmesh_orchestrator::Verdict;
-use eqmesh_replica::{ExplanationStep, Fault};
+use eqmesh_replica::{Explanation, Fault};
 
 /// Why an agent did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub trait Agent: Send {
         cost: CostModel,
         within: Option<Colors>,
     ) -> Result<Vec<Extracted>, AgentError>;
-    fn explain(&mut self, left: &str, right: &str) -> Result<Vec<ExplanationStep>, AgentError>;
+    fn explain(&mut self, left: &str, right: &str) -> Result<Explanation, AgentError>;
     fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, AgentError>;
     fn sizes(&mut self) -> Result<Vec<(String, u64)>, AgentError>;
     fn contradictions(&mut self) -> Result<Vec<Vec<String>>, AgentError>;
@@ -107,7 +107,7 @@ impl Agent for Node<Native> {
         Ok(Node::extract(self, term, variants, cost, within)?)
     }
 
-    fn explain(&mut self, left: &str, right: &str) -> Result<Vec<ExplanationStep>, AgentError> {
+    fn explain(&mut self, left: &str, right: &str) -> Result<Explanation, AgentError> {
         Ok(Node::explain(self, left, right)?)
     }
 

@@ -1,7 +1,9 @@
 //! Answers to the questions of a program.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use eqmesh_replica::{Dot, ExplanationStep, Reason};
 use serde::Serialize;
 
 /// One term of an extraction.
@@ -38,6 +40,8 @@ pub struct Step {
     pub before: String,
     /// The whole term after.
     pub after: String,
+    /// What justifies it: `rule` or `asserted`.
+    pub reason: &'static str,
     /// The rule's name, or `union`.
     pub rule: String,
     /// `forward` or `backward`.
@@ -46,10 +50,103 @@ pub struct Step {
     pub place: Vec<u32>,
     /// Each variable of the rule with its term.
     pub substitution: BTreeMap<String, String>,
-    /// The agent whose fact justifies the step.
+    /// The numbers of the lemmas that the rule's conditions rest on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lemmas: Vec<u32>,
+    /// The fact that justifies the step.
+    pub fact: Fact,
+}
+
+impl Step {
+    /// Whether the rule was used from left to right.
+    pub fn is_forward(&self) -> bool {
+        self.direction == "forward"
+    }
+}
+
+impl From<ExplanationStep> for Step {
+    fn from(own: ExplanationStep) -> Step {
+        let fact = own.reason.fact().into();
+        let (reason, rule, substitution, lemmas) = match own.reason {
+            Reason::Rule {
+                name,
+                substitution,
+                lemmas,
+                ..
+            } => ("rule", name, substitution.into_iter().collect(), lemmas),
+            Reason::Asserted { .. } => ("asserted", "union".to_owned(), BTreeMap::new(), Vec::new()),
+        };
+        Step {
+            before: own.before,
+            after: own.after,
+            reason,
+            rule,
+            direction: if own.forward { "forward" } else { "backward" },
+            place: own.place,
+            substitution,
+            lemmas,
+            fact,
+        }
+    }
+}
+
+/// An equality that the condition of a rule asks for, with its own chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Lemma {
+    /// A term.
+    pub left: String,
+    /// Another, equal to it.
+    pub right: String,
+    /// From the one to the other.
+    pub steps: Vec<Step>,
+}
+
+impl From<eqmesh_replica::Lemma> for Lemma {
+    fn from(own: eqmesh_replica::Lemma) -> Lemma {
+        Lemma {
+            left: own.left,
+            right: own.right,
+            steps: own.steps.into_iter().map(Step::from).collect(),
+        }
+    }
+}
+
+/// The name of a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// The agent's number.
     pub agent: u32,
-    /// The fact's number among those of the agent.
+    /// Which incarnation of the agent made it; left out for the first.
+    #[serde(skip_serializing_if = "is_first")]
+    pub incarnation: u16,
+    /// The fact's number among those of the agent, from 1.
     pub sequence: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_first(incarnation: &u16) -> bool {
+    *incarnation == 0
+}
+
+impl From<Dot> for Fact {
+    fn from(dot: Dot) -> Fact {
+        Fact {
+            agent: dot.agent.number(),
+            incarnation: dot.agent.incarnation(),
+            sequence: dot.sequence,
+        }
+    }
+}
+
+/// `agent 3, fact 2`.
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "agent {}", self.agent)?;
+        if self.incarnation > 0 {
+            write!(f, ", incarnation {}", self.incarnation)?;
+        }
+        write!(f, ", fact {}", self.sequence)
+    }
 }
 
 /// The answer to one command.
@@ -90,6 +187,9 @@ pub enum Answer {
         right: String,
         /// From the one to the other.
         steps: Vec<Step>,
+        /// What the conditions of rules ask for. The steps of a lemma use lemmas before it only.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        lemmas: Vec<Lemma>,
     },
     /// `print-size`
     PrintSize {

@@ -20,15 +20,17 @@ mod agent;
 mod answer;
 mod broker;
 mod limits;
+mod pictures;
 pub mod program;
 mod report;
 mod session;
 mod wasm;
 
 pub use agent::{Agent, AgentError};
-pub use answer::{Answer, ExtractedTerm, OperatorSize, Row, Step};
+pub use answer::{Answer, ExtractedTerm, Fact, Lemma, OperatorSize, Row, Step};
 pub use broker::{Broker, Engine, Setup};
 pub use limits::{Limits, Stop};
+pub use pictures::pictures;
 pub use report::{AgentReport, Outcome, Report, SCHEMA};
 pub use session::{DEFAULT_ROUNDS, Progress, RoundStatus, Session};
 pub use wasm::{Host, HostError, WasmAgent};

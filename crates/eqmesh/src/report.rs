@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use eqmesh_agent::Summary;
 use serde::Serialize;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Step};
 use crate::limits::Stop;
 
 /// The name of the JSON document's form.
@@ -153,6 +153,29 @@ impl fmt::Display for Report {
     }
 }
 
+/// Each term below the one before, with what made it of that.
+fn write_chain(f: &mut fmt::Formatter<'_>, steps: &[Step]) -> fmt::Result {
+    let numbers = |own: &[u32], separator: &str| {
+        let numbers: Vec<String> = own.iter().map(u32::to_string).collect();
+        numbers.join(separator)
+    };
+    if let Some(first) = steps.first() {
+        write!(f, "\n    {}", first.before)?;
+    }
+    for step in steps {
+        let backward = if step.is_forward() { "" } else { ", backward" };
+        write!(f, "\n  = {}", step.after)?;
+        write!(f, "\n        by {}{backward} ({})", step.rule, step.fact)?;
+        if !step.place.is_empty() {
+            write!(f, " at {}", numbers(&step.place, "."))?;
+        }
+        if !step.lemmas.is_empty() {
+            write!(f, " with lemma {}", numbers(&step.lemmas, ", "))?;
+        }
+    }
+    Ok(())
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
@@ -184,20 +207,20 @@ impl fmt::Display for Outcome {
                     if *holds { "fails, as it should" } else { "DID NOT FAIL" }
                 )
             }
-            Answer::Explain { left, right, steps } => {
+            Answer::Explain {
+                left,
+                right,
+                steps,
+                lemmas,
+            } => {
                 write!(f, "explain {left} = {right}")?;
                 if steps.is_empty() {
                     return write!(f, "\n    they are the same term");
                 }
-                write!(f, "\n    {}", steps[0].before)?;
-                for step in steps {
-                    let backward = if step.direction == "backward" { ", backward" } else { "" };
-                    write!(f, "\n  = {}", step.after)?;
-                    write!(
-                        f,
-                        "\n        by {}{backward} (agent {}, fact {})",
-                        step.rule, step.agent, step.sequence
-                    )?;
+                write_chain(f, steps)?;
+                for (number, lemma) in lemmas.iter().enumerate() {
+                    write!(f, "\n    lemma {number}: {} = {}", lemma.left, lemma.right)?;
+                    write_chain(f, &lemma.steps)?;
                 }
                 Ok(())
             }

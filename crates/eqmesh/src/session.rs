@@ -1,6 +1,5 @@
 //! Programs on a network of agents.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -10,10 +9,10 @@ use eqmesh_egraph::color::{Color, Colors};
 use eqmesh_egraph::extract::CostModel;
 use eqmesh_language::{Command, CommandKind, Format, Program, RunSpec, Schedule};
 use eqmesh_orchestrator::Verdict;
-use eqmesh_replica::{Budget, ExplanationStep, Fault, Size};
+use eqmesh_replica::{Budget, Fault, Size};
 
 use crate::agent::AgentError;
-use crate::answer::{Answer, ExtractedTerm, OperatorSize, Row, Step};
+use crate::answer::{Answer, ExtractedTerm, OperatorSize, Row};
 use crate::broker::{Broker, Setup};
 use crate::limits::{Limits, Stop};
 use crate::report::{AgentReport, Outcome, Report, SCHEMA, hex};
@@ -193,10 +192,11 @@ impl Session {
                 self.extract(term, *variants, cost, colors(within))?
             }
             CommandKind::Explain { left, right } => match self.broker.first().explain(left, right) {
-                Ok(steps) => Answer::Explain {
+                Ok(own) => Answer::Explain {
                     left: left.clone(),
                     right: right.clone(),
-                    steps: steps.into_iter().map(step).collect(),
+                    steps: own.steps.into_iter().map(Into::into).collect(),
+                    lemmas: own.lemmas.into_iter().map(Into::into).collect(),
                 },
                 Err(error) => failed("explain", input(), error)?,
             },
@@ -469,19 +469,6 @@ fn colors(within: &[Color]) -> Option<Colors> {
         .iter()
         .fold(Colors::NONE, |all, &color| all.union(Colors::from(color)));
     (all != Colors::NONE).then_some(all)
-}
-
-fn step(own: ExplanationStep) -> Step {
-    Step {
-        before: own.before,
-        after: own.after,
-        rule: own.rule,
-        direction: if own.forward { "forward" } else { "backward" },
-        place: own.place,
-        substitution: own.substitution.into_iter().collect::<BTreeMap<_, _>>(),
-        agent: own.fact.agent.0,
-        sequence: own.fact.sequence,
-    }
 }
 
 /// The answer to what could not be done; a breakdown stays one.

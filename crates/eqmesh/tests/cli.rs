@@ -163,7 +163,11 @@ fn the_json_document_has_its_documented_form() {
     assert_eq!(steps[0]["before"], "(Add (Num 1) (Num 2))");
     assert_eq!(steps[0]["after"], "(Add (Num 2) (Num 1))");
     assert_eq!(steps[0]["substitution"]["a"], "(Num 1)");
-    assert!(steps[0]["agent"].is_u64() && steps[0]["sequence"].is_u64());
+    assert_eq!(
+        (&steps[0]["reason"], &steps[0]["direction"]),
+        (&"rule".into(), &"forward".into())
+    );
+    assert!(steps[0]["fact"]["agent"].is_u64() && steps[0]["fact"]["sequence"].is_u64());
     assert_eq!(results[5]["sizes"][0]["enodes"], 2);
     assert_eq!(results[6]["rows"][0]["node"], "(Num 1)");
     assert_eq!(
@@ -171,6 +175,32 @@ fn the_json_document_has_its_documented_form() {
         (&Value::Bool(true), &Value::Bool(false))
     );
     assert!(results[9]["error"].as_str().unwrap().contains("not known to be equal"));
+}
+
+#[test]
+fn explanations_are_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        "sum.egg",
+        &format!("{SUM}(explain sum (Add (Num 2) (Num 1)))\n"),
+    );
+    let arguments = ["run", "--engine", "native", "--explain-svg", "pictures/of", "sum.egg"];
+    let drawn = output(folder.path(), &arguments);
+    assert_eq!(drawn.status.code(), Some(0), "{}", stderr(&drawn));
+    let picture = fs::read_to_string(folder.path().join("pictures/of/explain-6.svg")).unwrap();
+    assert!(picture.contains("(Add (Num 2) (Num 1))") && picture.contains("(Add a b) =&gt; (Add b a), forward"));
+    write(folder.path(), "file", "");
+    let refused = output(
+        folder.path(),
+        &["run", "--engine", "native", "--explain-svg", "file", "sum.egg"],
+    );
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(
+        stderr(&refused).contains("cannot write to file"),
+        "{}",
+        stderr(&refused)
+    );
 }
 
 #[test]

@@ -331,30 +331,74 @@ impl From<types::Extracted> for Extracted {
     }
 }
 
-impl From<eqmesh_replica::ExplanationStep> for types::ExplanationStep {
-    fn from(step: eqmesh_replica::ExplanationStep) -> types::ExplanationStep {
-        types::ExplanationStep {
-            before: step.before,
-            after: step.after,
-            rule: step.rule,
-            forward: step.forward,
-            place: step.place,
-            substitution: step.substitution,
-            fact: step.fact.into(),
+/// What one way and the other differ in is only whose types are built.
+macro_rules! explanations {
+    ($from:ident, $to:ident) => {
+        impl From<$from::ExplanationStep> for $to::ExplanationStep {
+            fn from(step: $from::ExplanationStep) -> $to::ExplanationStep {
+                $to::ExplanationStep {
+                    before: step.before,
+                    after: step.after,
+                    forward: step.forward,
+                    place: step.place,
+                    reason: step.reason.into(),
+                }
+            }
+        }
+
+        impl From<$from::Lemma> for $to::Lemma {
+            fn from(lemma: $from::Lemma) -> $to::Lemma {
+                $to::Lemma {
+                    left: lemma.left,
+                    right: lemma.right,
+                    steps: lemma.steps.into_iter().map(Into::into).collect(),
+                }
+            }
+        }
+
+        impl From<$from::Explanation> for $to::Explanation {
+            fn from(explanation: $from::Explanation) -> $to::Explanation {
+                $to::Explanation {
+                    steps: explanation.steps.into_iter().map(Into::into).collect(),
+                    lemmas: explanation.lemmas.into_iter().map(Into::into).collect(),
+                }
+            }
+        }
+    };
+}
+
+explanations!(eqmesh_replica, types);
+explanations!(types, eqmesh_replica);
+
+impl From<eqmesh_replica::Reason> for types::StepReason {
+    fn from(reason: eqmesh_replica::Reason) -> types::StepReason {
+        match reason {
+            eqmesh_replica::Reason::Rule {
+                name,
+                substitution,
+                lemmas,
+                fact,
+            } => types::StepReason::Applied(types::RuleReason {
+                rule: name,
+                substitution,
+                lemmas,
+                fact: fact.into(),
+            }),
+            eqmesh_replica::Reason::Asserted { fact } => types::StepReason::Asserted(fact.into()),
         }
     }
 }
 
-impl From<types::ExplanationStep> for eqmesh_replica::ExplanationStep {
-    fn from(step: types::ExplanationStep) -> eqmesh_replica::ExplanationStep {
-        eqmesh_replica::ExplanationStep {
-            before: step.before,
-            after: step.after,
-            rule: step.rule,
-            forward: step.forward,
-            place: step.place,
-            substitution: step.substitution,
-            fact: step.fact.into(),
+impl From<types::StepReason> for eqmesh_replica::Reason {
+    fn from(reason: types::StepReason) -> eqmesh_replica::Reason {
+        match reason {
+            types::StepReason::Applied(own) => eqmesh_replica::Reason::Rule {
+                name: own.rule,
+                substitution: own.substitution,
+                lemmas: own.lemmas,
+                fact: own.fact.into(),
+            },
+            types::StepReason::Asserted(fact) => eqmesh_replica::Reason::Asserted { fact: fact.into() },
         }
     }
 }

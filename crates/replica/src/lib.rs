@@ -13,7 +13,7 @@ mod snapshot;
 mod version;
 
 pub use block::{MAX_BLOCK, Span, span};
-pub use explain::ExplanationStep;
+pub use explain::{Explanation, ExplanationStep, Lemma, Reason};
 pub use fault::Fault;
 pub use pack::{pack, unpack};
 pub use replica::{Budget, KnownRule, NodeInfo, Options, Replica, Settled, Share, Size, StepReport};

@@ -7,7 +7,7 @@ use eqmesh_egraph::extract::{CostModel, Extracted};
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
 use eqmesh_replica::{
-    AgentId, Budget, Dot, ExplanationStep, Fault, Settled, Share, Size, StepReport, VersionVector, span,
+    AgentId, Budget, Dot, Explanation, Fault, Settled, Share, Size, StepReport, VersionVector, span,
 };
 use eqmesh_streams::{RuleInfo, Task};
 use eqmesh_timeline::{Entry, Event, Latency, Metrics, Timestamp};
@@ -207,7 +207,7 @@ impl Graph for Watched {
         self.inner.extract(term, variants, cost, within)
     }
 
-    fn explain(&mut self, left: &str, right: &str) -> Result<Vec<ExplanationStep>, Fault> {
+    fn explain(&mut self, left: &str, right: &str) -> Result<Explanation, Fault> {
         self.inner.explain(left, right)
     }
 

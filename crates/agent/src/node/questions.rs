@@ -3,7 +3,7 @@
 use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::extract::{CostModel, Extracted};
 use eqmesh_orchestrator::Verdict;
-use eqmesh_replica::{ExplanationStep, Fault, VersionVector};
+use eqmesh_replica::{Explanation, Fault, VersionVector};
 use eqmesh_timeline::{Event, Metrics};
 
 use super::{Node, Summary};
@@ -80,7 +80,7 @@ impl<P: Parts> Node<P> {
     }
 
     /// Why two terms are equal.
-    pub fn explain(&mut self, left: &str, right: &str) -> Result<Vec<ExplanationStep>, Fault> {
+    pub fn explain(&mut self, left: &str, right: &str) -> Result<Explanation, Fault> {
         let (left, right) = (self.resolve(left)?, self.resolve(right)?);
         self.graph.explain(&left, &right)
     }

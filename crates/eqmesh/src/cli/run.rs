@@ -1,12 +1,12 @@
 //! `eqmesh run`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use eqmesh::{Engine, Limits, Session, Setup, program};
+use eqmesh::{Engine, Limits, Outcome, Session, Setup, pictures, program};
 use serde::Deserialize;
 
 use super::config::Config;
@@ -68,6 +68,10 @@ pub(crate) struct RunArguments {
     /// Print one JSON document, and nothing else, to the standard output.
     #[arg(long)]
     json: bool,
+
+    /// Draw every explanation into this folder: an SVG file for each `explain`, named by its line.
+    #[arg(long, value_name = "DIR")]
+    explain_svg: Option<PathBuf>,
 
     /// No progress bar, no warnings, and nothing but the answers.
     #[arg(long, short, env = "EQMESH_QUIET", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
@@ -196,7 +200,13 @@ pub(crate) fn run(arguments: &RunArguments) -> u8 {
     if !text.is_empty() {
         text.push('\n');
     }
-    let shown = show(text.as_bytes());
+    let mut shown = show(text.as_bytes());
+    if let Some(folder) = &arguments.explain_svg
+        && let Err(error) = draw(folder, &report.results)
+    {
+        eprintln!("eqmesh: cannot write to {}: {error}", folder.display());
+        shown = INTERNAL;
+    }
     if let Some(error) = &report.error {
         eprintln!("eqmesh: internal error: {error}");
     }
@@ -205,6 +215,15 @@ pub(crate) fn run(arguments: &RunArguments) -> u8 {
         (DONE, None, true, false) => DOES_NOT_HOLD,
         _ => INTERNAL,
     }
+}
+
+/// Writes the pictures of the explanations; the folder is made if it is not there.
+fn draw(folder: &Path, results: &[Outcome]) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for (name, picture) in pictures(results) {
+        std::fs::write(folder.join(name), picture)?;
+    }
+    Ok(())
 }
 
 /// Says what is wrong with the input as a whole.

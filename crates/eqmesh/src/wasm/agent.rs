@@ -4,15 +4,14 @@ use eqmesh_agent::{Config, Message, RoundTask, Summary};
 use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::extract::{CostModel, Extracted};
 use eqmesh_orchestrator::Verdict;
-use eqmesh_replica::ExplanationStep;
+use eqmesh_replica::Explanation;
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
 use super::bindings::AgentWorld;
 use super::bindings::exports::eqmesh::network::agent::{Config as WitConfig, RoundTask as WitTask};
 use super::translate::{
-    budget, colors, cost_model, diagnostics, digest, explanation_step, fault, message_to_wit, messages, summary,
-    verdict,
+    budget, colors, cost_model, diagnostics, digest, explanation, fault, message_to_wit, messages, summary, verdict,
 };
 use crate::agent::{Agent, AgentError};
 
@@ -112,9 +111,10 @@ impl Agent for WasmAgent {
         Ok(extracted.collect())
     }
 
-    fn explain(&mut self, left: &str, right: &str) -> Result<Vec<ExplanationStep>, AgentError> {
-        let steps = call!(self, call_explain, left, right)?.map_err(fault)?;
-        Ok(steps.into_iter().map(explanation_step).collect())
+    fn explain(&mut self, left: &str, right: &str) -> Result<Explanation, AgentError> {
+        Ok(call!(self, call_explain, left, right)?
+            .map(explanation)
+            .map_err(fault)?)
     }
 
     fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, AgentError> {

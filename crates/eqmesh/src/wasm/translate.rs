@@ -4,7 +4,7 @@ use eqmesh_agent::{Diagnostic, Message, Summary};
 use eqmesh_egraph::color::{Color, Colors};
 use eqmesh_egraph::extract::CostModel;
 use eqmesh_orchestrator::{MessageKind, Verdict};
-use eqmesh_replica::{AgentId, Budget, Dot, ExplanationStep, Fault, Size, VersionVector};
+use eqmesh_replica::{AgentId, Budget, Dot, Explanation, ExplanationStep, Fault, Lemma, Reason, Size, VersionVector};
 use eqmesh_timeline::Timestamp;
 
 use super::bindings::eqmesh::network::types;
@@ -96,15 +96,34 @@ pub(super) fn verdict(own: types::Verdict) -> Verdict {
     }
 }
 
-pub(super) fn explanation_step(own: types::ExplanationStep) -> ExplanationStep {
+fn explanation_step(own: types::ExplanationStep) -> ExplanationStep {
     ExplanationStep {
         before: own.before,
         after: own.after,
-        rule: own.rule,
         forward: own.forward,
         place: own.place,
-        substitution: own.substitution,
-        fact: dot(own.fact),
+        reason: match own.reason {
+            types::StepReason::Applied(own) => Reason::Rule {
+                name: own.rule,
+                substitution: own.substitution,
+                lemmas: own.lemmas,
+                fact: dot(own.fact),
+            },
+            types::StepReason::Asserted(fact) => Reason::Asserted { fact: dot(fact) },
+        },
+    }
+}
+
+pub(super) fn explanation(own: types::Explanation) -> Explanation {
+    let steps = |own: Vec<types::ExplanationStep>| own.into_iter().map(explanation_step).collect();
+    let lemma = |own: types::Lemma| Lemma {
+        left: own.left,
+        right: own.right,
+        steps: steps(own.steps),
+    };
+    Explanation {
+        steps: steps(own.steps),
+        lemmas: own.lemmas.into_iter().map(lemma).collect(),
     }
 }
 

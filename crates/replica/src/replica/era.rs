@@ -22,7 +22,7 @@ use eqmesh_egraph::value::Value;
 use super::{Birth, KnownRule, Label, Options, Replica, Waiting};
 use crate::block::{Block, Cut, Segment};
 use crate::fault::Fault;
-use crate::log::{Baseline, Entry, Log, Stretch};
+use crate::log::{Baseline, Entry, Frame, Log, Stretch};
 use crate::snapshot::{Before, BoundLabel, Head, Snapshot, Stub, Table};
 use crate::version::{AgentId, Dot, Name, VersionVector};
 
@@ -99,6 +99,36 @@ impl Replica {
     /// The era of facts that were made on top of `base`.
     pub(super) fn era_of(&self, base: &VersionVector) -> Option<&Era> {
         covering(&self.eras, base)
+    }
+
+    /// The order of the nodes under a version vector.
+    pub(crate) fn frame(&self, base: &VersionVector) -> Frame {
+        Frame::of(&self.logs, self.era_of(base).map(Era::baseline), base)
+    }
+
+    /// The names that a cut gives: their maker, and for each of them another name that its node had before.
+    pub(crate) fn names_of_cut(&self, cut: Dot) -> Option<(AgentId, Vec<Name>)> {
+        let era = self.eras.iter().find(|era| era.fact == cut)?;
+        let mut first: BTreeMap<RowId, Name> = BTreeMap::new();
+        for (&agent, log) in &self.logs {
+            let named = log.ordinal_after(era.version.get(agent)) - log.first_row;
+            for (ordinal, &row) in (log.first_row..).zip(&log.rows[..named as usize]) {
+                let name = Name { agent, ordinal };
+                first.entry(self.graph.resolve(row)).or_insert(name);
+            }
+        }
+        let names = era.rows.iter().map(|&row| first.get(&self.graph.resolve(row)).copied());
+        Some((era.agent(), names.collect::<Option<_>>()?))
+    }
+
+    /// What of a settled block was accepted.
+    pub(crate) fn accepted(&self, block: Block) -> Block {
+        let last = self.logs.get(&block.origin).map_or(0, Log::last);
+        if block.last() <= last {
+            return block;
+        }
+        let facts = (last + 1).saturating_sub(block.first);
+        block.split(facts).0
     }
 
     /// Makes a `cut` fact: all members are known to have acknowledged `stable`. Its facts, as far as they can be compacted, are replaced by their snapshot from now on; see
