@@ -1,14 +1,14 @@
 //! `engine`: every workload by every engine, interleaved, each run in a fresh process; ratios of processor time.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use crate::ours;
+use crate::{ours, program};
 use eqmesh_workloads::usage::Outcome;
 use eqmesh_workloads::workload::{self, Workload};
 
@@ -105,29 +105,6 @@ pub(crate) fn work(arguments: &WorkerArguments) -> Result<ExitCode> {
     let outcome = ours::run(&workload)?;
     println!("{}", serde_json::to_string(&outcome)?);
     Ok(ExitCode::SUCCESS)
-}
-
-/// Builds the program that holds egg, egglog and eqmesh's engine, with the profile that makes each fastest, and answers where it is. Cargo tells
-/// of its progress on the standard error.
-fn build_contestants() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["build", "--profile", "measured", "--package", "eqmesh-contestants"])
-        .args(["--message-format", "json-render-diagnostics"])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start cargo")?;
-    if !output.status.success() {
-        bail!("the contestants do not build: {}", output.status);
-    }
-    output
-        .stdout
-        .split(|&byte| byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
-        .filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
-        .next_back()
-        .context("cargo built no program")
 }
 
 fn spawn(contestants: &Path, contestant: Contestant, workload: &str) -> Result<Outcome> {
@@ -227,7 +204,7 @@ pub(crate) fn run(arguments: &EngineArguments) -> Result<ExitCode> {
     if workloads.is_empty() {
         bail!("no workload has such a name");
     }
-    let program = build_contestants()?;
+    let program = program::build("eqmesh-contestants", "measured")?;
     if !arguments.json {
         println!(
             "{:<16} {:<7} {:<7} {:>9} {:>8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>11} {:>11} {:>7}",

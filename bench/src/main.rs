@@ -2,6 +2,8 @@
 
 mod engine;
 mod ours;
+mod program;
+mod replica;
 mod replication;
 
 use std::process::ExitCode;
@@ -22,6 +24,8 @@ enum Command {
     Engine(engine::EngineArguments),
     /// What it costs to share the work among nine, to replay what others found, and to extract.
     Replication(replication::ReplicationArguments),
+    /// What replicas send, keep and take in, against targets and next to other replicated stores.
+    Replica(replica::ReplicaArguments),
     /// One run in WebAssembly, for `engine` to start.
     #[command(hide = true)]
     Worker(engine::WorkerArguments),
@@ -31,6 +35,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Engine(arguments) => engine::run(&arguments),
         Command::Replication(arguments) => replication::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Replica(arguments) => replica::run(&arguments),
         Command::Worker(arguments) => engine::work(&arguments),
     };
     match result {

@@ -6,9 +6,7 @@ use eqmesh_egraph::color::{Color, Colors};
 use eqmesh_egraph::extract::{CostModel, Extracted};
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
-use eqmesh_replica::{
-    AgentId, Budget, Dot, Explanation, Fault, Settled, Share, Size, StepReport, VersionVector, span,
-};
+use eqmesh_replica::{AgentId, Budget, Dot, Explanation, Fault, Settled, Share, Size, StepReport, VersionVector, span};
 use eqmesh_streams::{RuleInfo, Task};
 use eqmesh_timeline::{Entry, Event, Latency, Metrics, Timestamp};
 

@@ -50,7 +50,8 @@ impl Replica {
         let mut replay = Replay::default();
         if self.beginning().is_some() {
             return Err(Fault::Refused(
-                "the first facts have been compacted, so it cannot be shown any more what they came to step by step".to_owned(),
+                "the first facts have been compacted, so it cannot be shown any more what they came to step by step"
+                    .to_owned(),
             ));
         }
         let broken = || Fault::Refused("a settled fact could not be replayed".to_owned());

@@ -1,0 +1,104 @@
+//! Taking in what others found, and beginning with what was kept.
+
+use anyhow::{Context as _, Result, ensure};
+use eqmesh_replica::{AgentId, Options, Replica};
+use eqmesh_workloads::row::Row;
+use eqmesh_workloads::usage::Clock;
+
+use crate::growth;
+
+/// The largest of each kind whose facts are less than a million.
+const WORKLOADS: [&str; 5] = [
+    "math-pure-it10",
+    "math-pure-it11",
+    "ac-add-11",
+    "assoc-add-80",
+    "acd-it10",
+];
+
+const KEPT: &str = "math-pure-it10";
+
+const RUNS: usize = 3;
+
+const OTHER: Options = Options {
+    agent: AgentId(1),
+    coloring: false,
+};
+
+/// The median processor time of some runs, in seconds, and what the last one made.
+fn timed(mut run: impl FnMut() -> Result<Replica>) -> Result<(f64, Replica)> {
+    let mut times = Vec::new();
+    let mut made: Option<Replica> = None;
+    for _ in 0..RUNS {
+        drop(made.take());
+        let clock = Clock::start();
+        let own = run()?;
+        times.push(clock.stop().cpu_s);
+        made = Some(own);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok((times[RUNS / 2], made.context("at least one run")?))
+}
+
+/// Another replica takes in all blocks, round by round, and checks each fact.
+pub(crate) fn replay() -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for workload in WORKLOADS {
+        let (rounds, replica) = growth::of(workload)?;
+        let size = replica.size();
+        drop(replica);
+        let (seconds, other) = timed(|| {
+            let mut other = Replica::new(OTHER);
+            for round in &rounds {
+                other.receive(&round.bytes)?;
+                other.settle();
+            }
+            Ok(other)
+        })?;
+        ensure!(other.size() == size, "{workload}: a replay that differs");
+        let per_second = size.facts as f64 / seconds;
+        let each = seconds * 1e9 / size.enodes as f64;
+        rows.extend([
+            Row::told(format!("replay/{workload}/verified"), per_second, "facts per second").at_least(3e6),
+            Row::told(format!("replay/{workload}/verified-time"), each, "ns per e-node").at_most(100.0),
+        ]);
+    }
+    Ok(rows)
+}
+
+/// Has a snapshot stand for all facts, as if every member had acknowledged them, and the cut itself.
+pub(crate) fn compact(replica: &mut Replica) -> Result<()> {
+    replica.cut(&replica.version())?.context("facts to compact")?;
+    let block = replica.seal().context("a cut")?;
+    replica.receive(&block)?;
+    replica.settle();
+    let version = replica.version();
+    ensure!(replica.compact(&version, &version), "nothing was taken away");
+    Ok(())
+}
+
+/// A replica is loaded from all facts, and from the snapshot that stands for them.
+pub(crate) fn load() -> Result<Vec<Row>> {
+    let (_, mut replica) = growth::of(KEPT)?;
+    let facts = replica.save();
+    compact(&mut replica)?;
+    let snapshot = replica.save();
+    let (size, digest) = (replica.size(), replica.meaning_digest());
+    drop(replica);
+    let mut rows = Vec::new();
+    for (what, bytes) in [("facts", facts), ("snapshot", snapshot)] {
+        let (seconds, mut loaded) = timed(|| Ok(Replica::load(OTHER, &bytes)?))?;
+        ensure!(loaded.meaning_digest() == digest, "{what}: a replica that differs");
+        let name = format!("load/{KEPT}/{what}");
+        let each = seconds * 1e9 / size.enodes as f64;
+        let megabytes = bytes.len() as f64 / 1e6;
+        rows.extend([
+            Row::told(format!("{name}/size"), megabytes, "MB"),
+            Row::told(format!("{name}/time"), each, "ns per e-node"),
+            Row::told(&name, seconds * 1e3 / megabytes, "ms per MB"),
+        ]);
+    }
+    let last = rows.pop().context("the snapshot's")?;
+    rows.push(last.at_most(10.0));
+    Ok(rows)
+}
