@@ -1,0 +1,286 @@
+//! The machine that runs a program on a frozen index, and checks what others say they found.
+
+use std::ops::ControlFlow;
+
+use super::{Access, Ground, Matcher, RowStep, Step, compute};
+use crate::graph::{EGraph, RowId};
+use crate::index::Index;
+
+/// Which matches a search is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// The query's ground terms, as they are now.
+    pub ground: &'a Ground,
+    /// Only matches of whose rows one was touched after this epoch, for which the index must have been [prepared](Index::sort_recent). A query with no
+    /// joined atom has no rows and is always searched.
+    pub since: Option<u32>,
+    /// Whether the one possible match of a query with no joined atom is asked for.
+    pub owns_ground: bool,
+}
+
+/// Why a claimed match is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAMatch {
+    /// A leaf or ground subterm of the left side is not in the e-graph.
+    #[error("a ground subterm of the left side is not in the e-graph")]
+    Ground,
+    /// The row has another operator.
+    #[error("e-node {slot} of the match has another operator than the pattern")]
+    Operator {
+        /// Which of the match's e-nodes.
+        slot: usize,
+    },
+    /// The row was not there when the match is claimed to have been found.
+    #[error("e-node {slot} of the match is younger than the match")]
+    Young {
+        /// Which of the match's e-nodes.
+        slot: usize,
+    },
+    /// The row's arguments or class do not fit those of the rows before it.
+    #[error("e-node {slot} of the match does not join with those before it")]
+    Join {
+        /// Which of the match's e-nodes.
+        slot: usize,
+    },
+    /// A condition does not hold.
+    #[error("a condition of the rule does not hold")]
+    Condition,
+    /// A primitive of the right side is undefined there.
+    #[error("a primitive of the right side is undefined")]
+    Undefined,
+}
+
+impl Matcher {
+    /// Finds the matches within a scope whose root row (that of the first joined atom) `owns` accepts. `found` gets the e-graph, the match's rows and the
+    /// registers. The e-graph must be rebuilt and the index of it. Matches come in the order of their rows, the root first.
+    pub fn search(
+        &self,
+        graph: &mut EGraph,
+        index: &Index,
+        scope: Scope<'_>,
+        owns: impl FnMut(RowId) -> bool,
+        found: impl FnMut(&mut EGraph, &[RowId], &mut [u32]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Scope {
+            ground,
+            since,
+            owns_ground,
+        } = scope;
+        if self.slots == 0 && !owns_ground {
+            return ControlFlow::Continue(());
+        }
+        // Where a touched row can still follow.
+        let mut hope = vec![false; self.steps.len() + 1];
+        for (at, step) in self.steps.iter().enumerate().rev() {
+            let recent =
+                matches!(step, Step::Row(row) if since.is_some() && !index.recent_of_operator(row.operator).is_empty());
+            hope[at] = hope[at + 1] || recent;
+        }
+        let mut search = Search {
+            matcher: self,
+            graph,
+            index,
+            since: since.unwrap_or(0),
+            hope,
+            owns,
+            found,
+            registers: ground.0.clone(),
+            rows: vec![RowId(0); self.slots],
+        };
+        search.step(0, since.is_none() || self.slots == 0)
+    }
+
+    /// Recomputes the registers of a claimed match: does the left side stand there? Rows from number `before` on do not count. The e-graph may have
+    /// unions waiting, but must have been rebuilt when it had `before` rows.
+    pub fn verify(
+        &self,
+        graph: &mut EGraph,
+        ground: &Ground,
+        before: u32,
+        rows: &[RowId],
+        registers: &mut Vec<u32>,
+    ) -> Result<(), NotAMatch> {
+        registers.clear();
+        registers.extend_from_slice(&ground.0);
+        for step in &self.steps {
+            let Step::Row(step) = step else {
+                if step.condition(graph, registers) {
+                    continue;
+                }
+                return Err(NotAMatch::Condition);
+            };
+            let slot = step.slot;
+            if rows[slot].0 >= before {
+                return Err(NotAMatch::Young { slot });
+            }
+            let row = graph.resolve(rows[slot]);
+            if graph.operator_of(row) != step.operator {
+                return Err(NotAMatch::Operator { slot });
+            }
+            let class = graph.class_of(row).0;
+            if !step.join(graph.arguments_of(row, step.arguments.len()), class, registers) {
+                return Err(NotAMatch::Join { slot });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl RowStep {
+    /// Binds what this row binds and checks the rest.
+    #[inline]
+    fn join(&self, arguments: &[u32], class: u32, registers: &mut [u32]) -> bool {
+        for &(column, register) in &self.binds {
+            registers[register as usize] = arguments[column as usize];
+        }
+        for &(column, register) in &self.checks {
+            if registers[register as usize] != arguments[column as usize] {
+                return false;
+            }
+        }
+        let own = &mut registers[self.class as usize];
+        if self.class_bound {
+            *own == class
+        } else {
+            *own = class;
+            true
+        }
+    }
+}
+
+impl Step {
+    /// Runs a step that is not a row.
+    fn condition(&self, graph: &mut EGraph, registers: &mut [u32]) -> bool {
+        match self {
+            Step::Row(_) => true,
+            Step::Compute {
+                function,
+                arguments,
+                result,
+                bound,
+            } => {
+                let Some(value) = compute(graph, *function, arguments, |register| registers[register as usize]) else {
+                    return false;
+                };
+                let own = &mut registers[*result as usize];
+                if *bound {
+                    *own == value
+                } else {
+                    *own = value;
+                    true
+                }
+            }
+            Step::Equal(a, b) => registers[*a as usize] == registers[*b as usize],
+            Step::Different(a, b) => registers[*a as usize] != registers[*b as usize],
+            Step::Copy { from, to } => {
+                registers[*to as usize] = registers[*from as usize];
+                true
+            }
+        }
+    }
+}
+
+struct Search<'a, O, F> {
+    matcher: &'a Matcher,
+    graph: &'a mut EGraph,
+    index: &'a Index,
+    since: u32,
+    /// By step: whether touched rows can be found there or later.
+    hope: Vec<bool>,
+    owns: O,
+    found: F,
+    registers: Vec<u32>,
+    rows: Vec<RowId>,
+}
+
+impl<O, F> Search<'_, O, F>
+where
+    O: FnMut(RowId) -> bool,
+    F: FnMut(&mut EGraph, &[RowId], &mut [u32]) -> ControlFlow<()>,
+{
+    /// Goes on with a step; `new`: whether one of the rows bound so far was touched, or all matches are wanted anyway. Recursion is as deep as the
+    /// rule has atoms, which is bounded (`MAX_RULE_SIZE`).
+    fn step(&mut self, at: usize, new: bool) -> ControlFlow<()> {
+        let matcher = self.matcher;
+        let Some(step) = matcher.steps.get(at) else {
+            return (self.found)(self.graph, &self.rows, &mut self.registers);
+        };
+        if !new && !self.hope[at] {
+            return ControlFlow::Continue(());
+        }
+        let Step::Row(step) = step else {
+            return if step.condition(self.graph, &mut self.registers) {
+                self.step(at + 1, new)
+            } else {
+                ControlFlow::Continue(())
+            };
+        };
+        let index = self.index;
+        let recent = step.last && !new;
+        let candidates = match step.access {
+            Access::Scan if recent => index.recent_of_operator(step.operator),
+            Access::Scan => index.of_operator(step.operator),
+            Access::Member => {
+                let class = self.registers[step.class as usize];
+                if recent {
+                    index.recent_of_class_and_operator(class, step.operator)
+                } else {
+                    index.of_class_and_operator(class, step.operator)
+                }
+            }
+            Access::Lookup => {
+                let (mut key, mut long) = ([0; 8], Vec::new());
+                let registers = &self.registers;
+                let key = gather(
+                    &step.arguments,
+                    |register| registers[register as usize],
+                    &mut key,
+                    &mut long,
+                );
+                return match self.graph.lookup(step.operator, key) {
+                    Some(row) => self.enter(at, step, row, new),
+                    None => ControlFlow::Continue(()),
+                };
+            }
+        };
+        for &row in candidates {
+            self.enter(at, step, RowId(row), new)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    #[inline]
+    fn enter(&mut self, at: usize, step: &RowStep, row: RowId, new: bool) -> ControlFlow<()> {
+        let new = new || self.graph.touched(row) > self.since;
+        if !new && !self.hope[at + 1] || step.slot == 0 && !(self.owns)(row) {
+            return ControlFlow::Continue(());
+        }
+        let class = self.graph.row_class(row.0);
+        let arguments = self.graph.arguments_of(row, step.arguments.len());
+        if !step.join(arguments, class, &mut self.registers) {
+            return ControlFlow::Continue(());
+        }
+        self.rows[step.slot] = row;
+        self.step(at + 1, new)
+    }
+}
+
+/// Collects the registers' contents without allocating for up to eight.
+#[inline]
+fn gather<'a>(
+    from: &[u32],
+    value_of: impl Fn(u32) -> u32,
+    short: &'a mut [u32; 8],
+    long: &'a mut Vec<u32>,
+) -> &'a [u32] {
+    if from.len() <= short.len() {
+        for (to, &register) in short.iter_mut().zip(from) {
+            *to = value_of(register);
+        }
+        &short[..from.len()]
+    } else {
+        long.clear();
+        long.extend(from.iter().map(|&register| value_of(register)));
+        long
+    }
+}
