@@ -400,7 +400,7 @@ impl EGraph {
 
     /// Whether a row is the e-node of this operator and these arguments.
     #[inline]
-    fn is_node(&self, number: u32, operator: u32, arguments: &[u32]) -> bool {
+    pub(crate) fn is_node(&self, number: u32, operator: u32, arguments: &[u32]) -> bool {
         let row = &self.rows[number as usize];
         let same = match *arguments {
             [] => true,
@@ -434,7 +434,14 @@ impl EGraph {
         home: Option<ClassId>,
         colors: Colors,
     ) -> (RowId, bool) {
-        self.add_hashed(hash_node(operator.0, arguments), operator, arguments, home, colors)
+        let hash = hash_node(operator.0, arguments);
+        if let Some(row) = self.find_hashed(hash, operator, arguments) {
+            if !self.colors_of(row).contains(colors) {
+                self.color(row, colors);
+            }
+            return (row, false);
+        }
+        (self.push(hash, operator, arguments, home, colors), true)
     }
 
     /// Looks at the place of the hash-cons where this hash begins. Of no use but that the place is in the cache afterwards: a caller that has
@@ -456,40 +463,22 @@ impl EGraph {
         self.rows.get(candidate as usize).map_or(0, |row| row.class)
     }
 
-    /// The row with this hash, operator and arguments, of which the [candidate](EGraph::candidate) is known.
+    /// The row with this hash, operator and arguments.
     #[inline]
-    pub(crate) fn find_from(
-        &self,
-        candidate: u32,
-        hash: u64,
-        operator: OperatorId,
-        arguments: &[u32],
-    ) -> Option<RowId> {
-        if candidate == u32::MAX {
-            return None;
-        }
-        if self.is_node(candidate, operator.0, arguments) {
-            return Some(RowId(candidate));
-        }
+    pub(crate) fn find_hashed(&self, hash: u64, operator: OperatorId, arguments: &[u32]) -> Option<RowId> {
         self.find_row(hash, operator.0, arguments).map(RowId)
     }
 
-    /// [`EGraph::add`] with the hash at hand.
+    /// Adds an e-node that is known to be new.
     #[inline]
-    pub(crate) fn add_hashed(
+    pub(crate) fn push(
         &mut self,
         hash: u64,
         operator: OperatorId,
         arguments: &[u32],
         home: Option<ClassId>,
         colors: Colors,
-    ) -> (RowId, bool) {
-        if let Some(row) = self.find_row(hash, operator.0, arguments) {
-            if !self.colors[row as usize].contains(colors) {
-                self.color(RowId(row), colors);
-            }
-            return (RowId(row), false);
-        }
+    ) -> RowId {
         let row = self.rows.len() as u32;
         let class = match home {
             Some(class) => class.0,
@@ -516,7 +505,7 @@ impl EGraph {
         self.use_arguments(row, class_columns, arguments);
         self.live_rows += 1;
         self.enter(hash, row);
-        (RowId(row), true)
+        RowId(row)
     }
 
     #[inline]
@@ -654,12 +643,18 @@ impl EGraph {
         self.enter(hash, row);
     }
 
+    /// [`EGraph::follow`] for values only.
+    #[inline]
+    pub fn follow_values(&mut self, other: &EGraph) {
+        if other.values.len() > self.values.len() {
+            self.values.follow(&other.values);
+        }
+    }
+
     /// Makes known whatever has become known to another e-graph since this one was copied from it: operators and values, with the same numbers. This one
     /// must not have learnt others meanwhile.
     pub fn follow(&mut self, other: &EGraph) {
-        if other.values.len() > self.values.len() {
-            self.values = other.values.clone();
-        }
+        self.follow_values(other);
         for (own, table) in self.tables.iter_mut().zip(&other.tables) {
             own.operator.cost = table.operator.cost;
         }

@@ -15,7 +15,7 @@ mod batch;
 mod compile;
 mod search;
 
-pub use batch::{Applied, Batch, Effect};
+pub use batch::{Batch, Effect, Told};
 pub use search::{NotAMatch, Scope};
 
 use crate::color::Colors;
@@ -147,6 +147,11 @@ impl Matcher {
         self.kept.len()
     }
 
+    /// Whether a match always has its right side: no primitive is in it that might be undefined.
+    pub fn is_total(&self) -> bool {
+        !self.builds.iter().any(|build| matches!(build, Build::Compute { .. }))
+    }
+
     /// Appends what [`Matcher::apply`] needs of a found or verified match.
     #[inline]
     pub fn keep(&self, registers: &[u32], kept: &mut Vec<u32>) {
@@ -217,10 +222,6 @@ impl Matcher {
                 .map(|class| (*operator, class))
         })
     }
-
-    /// Does what the rule says with each of these matches, of which [`Matcher::keep`] kept `kept` when they were found or verified: adds the right side's nodes
-    /// in this color and unites. Matches where a primitive of the right side is undefined must have been left out.
-    ///
 
     /// The value of a variable after `search` or `verify`.
     pub fn variable(registers: &[u32], variable: Variable) -> u32 {

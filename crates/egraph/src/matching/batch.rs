@@ -1,4 +1,4 @@
-//! Matches by the batch: what they would add, and adding it.
+//! Matches by the batch: what they would add, and adding it, one node of the right side across the batch at a time.
 
 use super::{Build, Ground, Matcher, UNBOUND, compute};
 use crate::color::Colors;
@@ -7,6 +7,9 @@ use crate::hashcons::hash_node;
 
 /// How many matches are applied at a time: enough to overlap the misses, few enough for the first cache and the bits of a `u32`.
 const BATCH: usize = 32;
+
+/// One register of all matches of a batch.
+type Lane = [u32; BATCH];
 
 /// What a match would add to the e-graph as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,17 +20,29 @@ pub struct Effect {
     pub changes: bool,
 }
 
-/// Matches that were found and are looked at together, so that the misses of the cache overlap.
+/// Matches of one rule that were found and are looked at together, so that the misses of the cache overlap.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// By register, then by match.
-    lanes: Vec<[u32; BATCH]>,
+    ground: Ground,
+    /// What [`Matcher::keep`] keeps of each match.
+    kept: Vec<u32>,
+    width: usize,
+    /// The rows of each match.
     rows: Vec<RowId>,
-    effects: [Option<Effect>; BATCH],
+    slots: usize,
     size: usize,
+    effects: [Option<Effect>; BATCH],
+    /// By register, then by match, as of the last probe or application.
+    lanes: Vec<Lane>,
+    /// By node of the right side, then by match: the rows that were found or added.
+    added: Vec<[RowId; BATCH]>,
+    changes: u32,
 }
 
 impl Batch {
+    /// How many matches there may be.
+    pub const CAPACITY: usize = BATCH;
+
     /// The number of matches.
     pub fn len(&self) -> usize {
         self.size
@@ -38,9 +53,37 @@ impl Batch {
         self.size == 0
     }
 
+    /// Puts in other matches in place of those that are there: `size` of those of which [`Matcher::keep`] kept `kept`, from number `first` on. Their rows stay
+    /// unknown.
+    pub fn refill(&mut self, kept: &[u32], first: usize, size: usize) {
+        let width = self.width;
+        self.kept[..size * width].copy_from_slice(&kept[first * width..][..size * width]);
+        self.size = size;
+    }
+
+    /// Takes out all matches from number `len` on.
+    pub fn truncate(&mut self, len: usize) {
+        self.size = self.size.min(len);
+    }
+
     /// Takes all matches out.
     pub fn clear(&mut self) {
         self.size = 0;
+    }
+
+    /// Keeps the matches that `keep` holds for, in order.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Batch, usize) -> bool) {
+        let (size, mut to) = (self.size, 0);
+        for from in 0..size {
+            if keep(self, from) {
+                self.kept
+                    .copy_within(from * self.width..(from + 1) * self.width, to * self.width);
+                self.rows
+                    .copy_within(from * self.slots..(from + 1) * self.slots, to * self.slots);
+                to += 1;
+            }
+        }
+        self.size = to;
     }
 
     /// What a match would add, as [`Matcher::probe`] found; none where a primitive of the right side is undefined.
@@ -49,26 +92,53 @@ impl Batch {
     }
 
     /// The rows of a match.
+    #[inline]
     pub fn rows(&self, lane: usize) -> &[RowId] {
-        let slots = self.rows.len() / BATCH;
-        &self.rows[lane * slots..(lane + 1) * slots]
+        &self.rows[lane * self.slots..][..self.slots]
+    }
+
+    /// What [`Matcher::keep`] keeps of a match.
+    #[inline]
+    pub fn kept(&self, lane: usize) -> &[u32] {
+        &self.kept[lane * self.width..][..self.width]
+    }
+
+    /// Bit i: match i added a node or asked for a union of two classes when it was applied.
+    pub fn changes(&self) -> u32 {
+        self.changes
+    }
+
+    /// The rows of a match's right side, once it is applied.
+    #[inline]
+    pub fn added(&self, lane: usize) -> impl Iterator<Item = RowId> {
+        self.added.iter().map(move |rows| rows[lane])
     }
 }
 
-impl Matcher {
-    /// [`Matcher::keep`] for a match in a batch.
-    #[inline]
-    pub fn keep_of(&self, batch: &Batch, lane: usize, kept: &mut Vec<u32>) {
-        kept.extend(self.kept.iter().map(|&register| batch.lanes[register as usize][lane]));
-    }
+/// Whose colors an application adds to rows that are there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Those of every match: all are facts.
+    All,
+    /// Those of the matches that change anything: the others are no facts, and so say nothing of colors either.
+    Changes,
+}
 
+impl Matcher {
     /// An empty batch for matches found with these ground terms.
     pub fn batch(&self, ground: &Ground) -> Batch {
+        let (width, slots) = (self.kept.len(), self.slots);
         Batch {
-            lanes: ground.0.iter().map(|&value| [value; BATCH]).collect(),
-            rows: vec![RowId(0); BATCH * self.slots],
-            effects: [None; BATCH],
+            ground: ground.clone(),
+            kept: vec![0; BATCH * width],
+            width,
+            rows: vec![RowId(0); BATCH * slots],
+            slots,
             size: 0,
+            effects: [None; BATCH],
+            lanes: ground.0.iter().map(|&value| [value; BATCH]).collect(),
+            added: vec![[RowId(0); BATCH]; self.additions],
+            changes: 0,
         }
     }
 
@@ -76,19 +146,53 @@ impl Matcher {
     #[inline]
     pub fn collect(&self, batch: &mut Batch, rows: &[RowId], registers: &[u32]) -> bool {
         let lane = batch.size;
-        for &register in &self.kept {
-            batch.lanes[register as usize][lane] = registers[register as usize];
+        let kept = &mut batch.kept[lane * self.kept.len()..][..self.kept.len()];
+        for (own, &register) in kept.iter_mut().zip(&self.kept) {
+            *own = registers[register as usize];
         }
-        for (own, &row) in batch.rows[lane * self.slots..].iter_mut().zip(rows) {
+        for (own, &row) in batch.rows[lane * self.slots..][..self.slots].iter_mut().zip(rows) {
             *own = row;
         }
-        batch.size += 1;
-        batch.size == BATCH
+        batch.size = lane + 1;
+        lane + 1 == BATCH
     }
 
-    /// Finds out what each match of a batch would add to a rebuilt e-graph of which an index has been built. One node of the right side across the
-    /// batch at a time.
+    /// Spreads what is kept of a batch's matches over the lanes: `class` says what a class is now.
+    #[inline]
+    fn spread(&self, batch: &mut Batch, mut class: impl FnMut(u32) -> u32) {
+        let Batch {
+            ground,
+            kept,
+            width,
+            size,
+            lanes,
+            ..
+        } = batch;
+        if *width > 0 {
+            for (place, &register) in self.kept.iter().enumerate() {
+                let lane = &mut lanes[register as usize][..*size];
+                let values = kept[place..].iter().step_by(*width);
+                if place < self.kept_classes {
+                    lane.iter_mut()
+                        .zip(values)
+                        .for_each(|(own, &value)| *own = class(value));
+                } else {
+                    lane.iter_mut().zip(values).for_each(|(own, &value)| *own = value);
+                }
+            }
+        }
+        for atom in &self.determined {
+            let now = class(ground.0[atom.class as usize]);
+            let lane = &mut lanes[atom.class as usize];
+            if lane[0] != now {
+                *lane = [now; BATCH];
+            }
+        }
+    }
+
+    /// Finds out what each match of a batch would add to a rebuilt e-graph of which an index has been built.
     pub fn probe(&self, graph: &mut EGraph, batch: &mut Batch) {
+        self.spread(batch, |class| class);
         let Batch {
             lanes, effects, size, ..
         } = batch;
@@ -106,11 +210,13 @@ impl Matcher {
                     ..
                 } => {
                     let (operator, class) = (*operator, *class as usize);
+                    let lanes = lanes.as_mut_slice();
                     match *arguments.as_slice() {
-                        [a] => look_up_batch(graph, lanes, effects, size, class, operator, |lanes, lane| {
+                        [] => look_up(graph, lanes, effects, size, class, operator, |_, _| []),
+                        [a] => look_up(graph, lanes, effects, size, class, operator, |lanes, lane| {
                             [lanes[a as usize][lane]]
                         }),
-                        [a, b] => look_up_batch(graph, lanes, effects, size, class, operator, |lanes, lane| {
+                        [a, b] => look_up(graph, lanes, effects, size, class, operator, |lanes, lane| {
                             [lanes[a as usize][lane], lanes[b as usize][lane]]
                         }),
                         _ => {
@@ -155,7 +261,7 @@ impl Matcher {
         }
     }
 
-    /// [`Matcher::uncolored`] of a match in a batch.
+    /// [`Matcher::uncolored`] of a match in a batch that was probed.
     pub fn uncolored_in(
         &self,
         graph: &EGraph,
@@ -166,133 +272,91 @@ impl Matcher {
         self.first_uncolored(graph, |register| batch.lanes[register as usize][lane], witnesses)
     }
 
-    /// The e-graph is rebuilt after each batch, so that what a match adds meets the classes as the matches before it have left them: where many matches
-    /// say the same in other words, most find everything there and nothing needs to be merged away later. `applied` gets the e-graph before it is
-    /// rebuilt and the batch. Answers the number of unions.
+    /// Does what the rule says with each match of a batch: adds the right side's nodes in this color and asks for the unions. The e-graph must have nothing
+    /// else to unite, and must be rebuilt before the next batch, so that what a match adds meets the classes as the batches before have left them: where many
+    /// matches say the same in other words, most find everything there and nothing needs to be merged away later. Matches where a primitive of the right side
+    /// is undefined must have been left out.
     #[expect(
         clippy::needless_range_loop,
         reason = "lanes are columns: the loop runs across several of them"
     )]
-    pub fn apply(
-        &self,
-        graph: &mut EGraph,
-        ground: &Ground,
-        kept: &[u32],
-        count: usize,
-        colors: Colors,
-        mut applied: impl FnMut(&mut EGraph, Applied<'_>),
-    ) -> u64 {
-        let mut unions = 0;
-        let mut ground = ground.0.clone();
-        let mut lanes: Vec<[u32; BATCH]> = ground.iter().map(|&value| [value; BATCH]).collect();
-        let mut rows = vec![[RowId(0); BATCH]; self.additions];
-        let width = self.kept.len();
-        for first in (0..count).step_by(BATCH) {
-            let size = BATCH.min(count - first);
-            for lane in 0..size {
-                let values = &kept[(first + lane) * width..][..width];
-                let (classes, values) = values.split_at(self.kept_classes);
-                for (&register, &class) in self.kept.iter().zip(classes) {
-                    lanes[register as usize][lane] = graph.representative(class);
+    pub fn apply(&self, graph: &mut EGraph, batch: &mut Batch, colors: Colors, told: Told) {
+        debug_assert!(graph.is_clean());
+        self.spread(batch, |class| graph.representative(class));
+        let Batch {
+            lanes,
+            added,
+            changes,
+            size,
+            ..
+        } = batch;
+        let (size, lanes) = (*size, lanes.as_mut_slice());
+        *changes = 0;
+        let mut places = added.iter_mut();
+        for build in &self.builds {
+            match build {
+                Build::Add {
+                    operator,
+                    arguments,
+                    class,
+                    home,
+                    ..
+                } => {
+                    let target = Target {
+                        operator: *operator,
+                        class: *class as usize,
+                        home: home.map(|register| register as usize),
+                        colors,
+                    };
+                    let added = &mut places.next().expect("as many as additions")[..size];
+                    *changes |= match *arguments.as_slice() {
+                        [] => target.add(graph, lanes, added, |_, _| []),
+                        [a] => target.add(graph, lanes, added, |lanes, lane| [lanes[a as usize][lane]]),
+                        [a, b] => target.add(graph, lanes, added, |lanes, lane| {
+                            [lanes[a as usize][lane], lanes[b as usize][lane]]
+                        }),
+                        _ => target.add_wide(graph, lanes, added, arguments),
+                    };
                 }
-                for (&register, &value) in self.kept[self.kept_classes..].iter().zip(values) {
-                    lanes[register as usize][lane] = value;
-                }
-            }
-            for atom in &self.determined {
-                let class = &mut ground[atom.class as usize];
-                let now = graph.representative(*class);
-                if now != *class {
-                    *class = now;
-                    lanes[atom.class as usize] = [now; BATCH];
-                }
-            }
-            let first_new = graph.row_count();
-            let mut changes = 0u32;
-            let mut added = rows.iter_mut();
-            for build in &self.builds {
-                match build {
-                    Build::Add {
-                        operator,
-                        arguments,
-                        class,
-                        home,
-                        ..
-                    } => {
-                        let added = added.next().expect("as many as additions");
-                        let target = Target {
-                            operator: *operator,
-                            class: *class as usize,
-                            home: home.map(|register| register as usize),
-                            colors,
-                        };
-                        let lanes = lanes.as_mut_slice();
-                        match *arguments.as_slice() {
-                            [] => target.add(graph, lanes, &mut added[..size], |_, _| []),
-                            [a] => target.add(
-                                graph,
-                                lanes,
-                                &mut added[..size],
-                                |lanes, lane| [lanes[a as usize][lane]],
-                            ),
-                            [a, b] => target.add(graph, lanes, &mut added[..size], |lanes, lane| {
-                                [lanes[a as usize][lane], lanes[b as usize][lane]]
-                            }),
-                            _ => {
-                                let mut key = Vec::with_capacity(arguments.len());
-                                for (lane, added) in added[..size].iter_mut().enumerate() {
-                                    key.clear();
-                                    key.extend(arguments.iter().map(|&argument| lanes[argument as usize][lane]));
-                                    let home = target.home.map(|register| ClassId(lanes[register][lane]));
-                                    *added = graph.add(*operator, &key, home, colors).0;
-                                    lanes[target.class][lane] = graph.class_of(*added).0;
-                                }
-                            }
-                        }
-                        let mut next_new = first_new;
-                        for (lane, row) in added[..size].iter().enumerate() {
-                            // New rows are numbered in order.
-                            let new = row.0 >= next_new;
-                            next_new = next_new.max(row.0 + u32::from(new));
-                            changes |= u32::from(new) << lane;
-                        }
+                Build::Compute {
+                    function,
+                    arguments,
+                    result,
+                } => {
+                    for lane in 0..size {
+                        let value = compute(graph, *function, arguments, |register| lanes[register as usize][lane]);
+                        lanes[*result as usize][lane] = value.expect("defined, or the match was left out");
                     }
-                    Build::Compute {
-                        function,
-                        arguments,
-                        result,
-                    } => {
-                        for lane in 0..size {
-                            let value = compute(graph, *function, arguments, |register| lanes[register as usize][lane]);
-                            lanes[*result as usize][lane] = value.expect("defined, or the match was left out");
-                        }
-                    }
-                    Build::Unite(a, b) => {
-                        for lane in 0..size {
-                            let (a, b) = (lanes[*a as usize][lane], lanes[*b as usize][lane]);
-                            changes |= u32::from(a != b) << lane;
+                }
+                Build::Unite(a, b) => {
+                    for lane in 0..size {
+                        let (a, b) = (lanes[*a as usize][lane], lanes[*b as usize][lane]);
+                        if a != b {
+                            *changes |= 1 << lane;
                             graph.unite(ClassId(a), ClassId(b));
                         }
                     }
                 }
             }
-            let batch = Applied {
-                first,
-                size,
-                changes,
-                rows: &rows,
-            };
-            applied(graph, batch);
-            unions += graph.rebuild();
         }
-        unions
+        let telling = match told {
+            Told::All => u32::MAX,
+            Told::Changes => *changes,
+        };
+        for rows in added {
+            for (lane, &row) in rows[..size].iter().enumerate() {
+                if telling >> lane & 1 == 1 && !graph.colors_of(row).contains(colors) {
+                    graph.color(row, colors);
+                }
+            }
+        }
     }
 }
 
 /// Hashes one node of the right side for each match of a batch, and brings what a look-up will need into the cache: all entries, then all candidate
 /// rows. Answers the hashes and the candidates (see [`EGraph::candidate`]).
 #[inline]
-fn warm_batch<const N: usize>(
+fn warm<const N: usize>(
     graph: &EGraph,
     size: usize,
     operator: OperatorId,
@@ -315,22 +379,24 @@ fn warm_batch<const N: usize>(
 
 /// Looks up one node of the right side for each match of a batch.
 #[inline]
-fn look_up_batch<const N: usize>(
+fn look_up<const N: usize>(
     graph: &EGraph,
-    lanes: &mut [[u32; BATCH]],
+    lanes: &mut [Lane],
     effects: &mut [Option<Effect>; BATCH],
     size: usize,
     class: usize,
     operator: OperatorId,
-    key: impl Fn(&[[u32; BATCH]], usize) -> [u32; N],
+    key: impl Fn(&[Lane], usize) -> [u32; N],
 ) {
-    let (hashes, candidates) = warm_batch(graph, size, operator, |lane| key(lanes, lane));
+    let (hashes, candidates) = warm(graph, size, operator, |lane| key(lanes, lane));
     for lane in 0..size {
-        let key = key(lanes, lane);
-        let row = if key.contains(&UNBOUND) {
+        let (key, candidate) = (key(lanes, lane), candidates[lane]);
+        let row = if candidate == u32::MAX || key.contains(&UNBOUND) {
             None
+        } else if graph.is_node(candidate, operator.0, &key) {
+            Some(RowId(candidate))
         } else {
-            graph.find_from(candidates[lane], hashes[lane], operator, &key)
+            graph.find_hashed(hashes[lane], operator, &key)
         };
         note_row(graph, lanes, effects, lane, class, row);
     }
@@ -340,7 +406,7 @@ fn look_up_batch<const N: usize>(
 #[inline]
 fn note_row(
     graph: &EGraph,
-    lanes: &mut [[u32; BATCH]],
+    lanes: &mut [Lane],
     effects: &mut [Option<Effect>; BATCH],
     lane: usize,
     class: usize,
@@ -367,43 +433,58 @@ struct Target {
 }
 
 impl Target {
+    /// Answers for which matches it is new.
     #[inline]
     fn add<const N: usize>(
         &self,
         graph: &mut EGraph,
-        lanes: &mut [[u32; BATCH]],
+        lanes: &mut [Lane],
         added: &mut [RowId],
-        key: impl Fn(&[[u32; BATCH]], usize) -> [u32; N],
-    ) {
-        let (hashes, _) = warm_batch(graph, added.len(), self.operator, |lane| key(lanes, lane));
-        for (lane, (added, &hash)) in added.iter_mut().zip(&hashes).enumerate() {
-            let home = self.home.map(|register| ClassId(lanes[register][lane]));
-            let (row, new) = graph.add_hashed(hash, self.operator, &key(lanes, lane), home, self.colors);
-            lanes[self.class][lane] = if new {
-                graph.row_class(row.0)
+        key: impl Fn(&[Lane], usize) -> [u32; N],
+    ) -> u32 {
+        let (hashes, candidates) = warm(graph, added.len(), self.operator, |lane| key(lanes, lane));
+        let mut new = 0;
+        for (lane, added) in added.iter_mut().enumerate() {
+            let (hash, key) = (hashes[lane], key(lanes, lane));
+            let candidate = candidates[lane];
+            // If it was not there when the batch was warmed, matches before this one may have added it since.
+            let found = if candidate != u32::MAX && graph.is_node(candidate, self.operator.0, &key) {
+                Some(RowId(candidate))
             } else {
-                graph.class_of(row).0
+                graph.find_hashed(hash, self.operator, &key)
             };
-            *added = row;
+            *added = match found {
+                Some(row) => {
+                    lanes[self.class][lane] = graph.class_of(row).0;
+                    row
+                }
+                None => {
+                    new |= 1 << lane;
+                    let home = self.home.map(|register| ClassId(lanes[register][lane]));
+                    let row = graph.push(hash, self.operator, &key, home, self.colors);
+                    lanes[self.class][lane] = graph.row_class(row.0);
+                    row
+                }
+            };
         }
+        new
     }
-}
 
-/// Matches that were applied together. See [`Matcher::apply`].
-#[derive(Clone, Copy, Debug)]
-pub struct Applied<'a> {
-    /// The number of the first match.
-    pub first: usize,
-    /// How many matches there are.
-    pub size: usize,
-    /// Bit i: match `first + i` added a node or asked for a union of two classes.
-    pub changes: u32,
-    rows: &'a [[RowId; BATCH]],
-}
-
-impl Applied<'_> {
-    /// The rows of a match's right side, by its place in the batch.
-    pub fn rows(&self, lane: usize) -> impl Iterator<Item = RowId> {
-        self.rows.iter().map(move |rows| rows[lane])
+    /// [`Target::add`] for nodes with many arguments.
+    fn add_wide(&self, graph: &mut EGraph, lanes: &mut [Lane], added: &mut [RowId], arguments: &[u32]) -> u32 {
+        let mut key = Vec::with_capacity(arguments.len());
+        let mut new = 0;
+        for (lane, added) in added.iter_mut().enumerate() {
+            key.clear();
+            key.extend(arguments.iter().map(|&argument| lanes[argument as usize][lane]));
+            let hash = hash_node(self.operator.0, &key);
+            *added = graph.find_hashed(hash, self.operator, &key).unwrap_or_else(|| {
+                new |= 1 << lane;
+                let home = self.home.map(|register| ClassId(lanes[register][lane]));
+                graph.push(hash, self.operator, &key, home, self.colors)
+            });
+            lanes[self.class][lane] = graph.class_of(*added).0;
+        }
+        new
     }
 }

@@ -15,20 +15,14 @@ use crate::version::{AgentId, Dot, Name};
 
 impl Replica {
     pub(super) fn draft(&mut self) -> &mut Draft {
-        let (logs, graph_facts, height, nodes_before) = (&self.logs, self.own_facts, self.own_height, self.own_nodes);
+        let (logs, graph_facts, height, nodes_before) =
+            (&self.logs, self.own_facts, self.next_height(), self.own_nodes);
         let undeclared = &mut self.undeclared;
         let (graph, generation) = (&self.graph, self.generation);
         self.draft.get_or_insert_with(|| {
-            let base = version(logs);
-            let above = logs
-                .values()
-                .map(|log| log.height(u64::MAX))
-                .max()
-                .unwrap_or(0)
-                .max(height);
             let mut draft = Draft {
-                base,
-                height: above + 1,
+                base: version(logs),
+                height,
                 first: graph_facts + 1,
                 operators: Vec::new(),
                 operator_ids: BTreeMap::new(),
@@ -49,6 +43,12 @@ impl Replica {
             }
             draft
         })
+    }
+
+    /// The height of a draft that begins now.
+    pub(super) fn next_height(&self) -> u32 {
+        let settled = self.logs.values().map(|log| log.height(u64::MAX)).max().unwrap_or(0);
+        settled.max(self.own_height) + 1
     }
 
     fn draft_operator(&mut self, id: OperatorId) -> u32 {

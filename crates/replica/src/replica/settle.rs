@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eqmesh_egraph::color::{Color, Colors};
 use eqmesh_egraph::graph::{EGraph, OperatorId, RowId};
-use eqmesh_egraph::matching::{Applied, Matcher, NotAMatch};
+use eqmesh_egraph::matching::{Batch, Matcher, NotAMatch, Told};
 use eqmesh_egraph::program;
 
 use super::ahead::Ahead;
@@ -381,11 +381,14 @@ impl Replica {
                     let (first, additions) = (log.rows.len(), matcher.additions());
                     log.rows.resize(first + additions * *count as usize, RowId(u32::MAX));
                     let births = &mut self.births;
-                    let name = |graph: &mut EGraph, batch: Applied<'_>| {
-                        births.resize(graph.row_count() as usize, Birth::NEVER);
-                        for lane in 0..batch.size {
-                            for (addition, row) in batch.rows(lane).enumerate() {
-                                let ordinal = first + (batch.first + lane) * additions + addition;
+                    let mut batch = matcher.batch(&ground);
+                    for at in (0..*count as usize).step_by(Batch::CAPACITY) {
+                        batch.refill(&kept, at, Batch::CAPACITY.min(*count as usize - at));
+                        matcher.apply(&mut self.graph, &mut batch, colors, Told::All);
+                        births.resize(self.graph.row_count() as usize, Birth::NEVER);
+                        for lane in 0..batch.len() {
+                            for (addition, row) in batch.added(lane).enumerate() {
+                                let ordinal = first + (at + lane) * additions + addition;
                                 log.rows[ordinal] = row;
                                 if row.0 >= settled_rows {
                                     let name = Name {
@@ -393,12 +396,12 @@ impl Replica {
                                         ordinal: ordinal as u32,
                                     };
                                     let height = block.height;
-                                    rename(graph, births, row, Birth { height, name }, shared);
+                                    rename(&mut self.graph, births, row, Birth { height, name }, shared);
                                 }
                             }
                         }
-                    };
-                    unions += matcher.apply(&mut self.graph, &ground, &kept, *count as usize, colors, name);
+                        unions += self.graph.rebuild();
+                    }
                 }
                 Segment::Certify(dots) => {
                     for dot in dots {
