@@ -88,30 +88,35 @@ impl Groups {
     #[inline]
     fn of_class_and_operator(&self, class: u32, operator: OperatorId) -> &[u32] {
         let class = class as usize;
-        let (Some(&from), Some(&to)) = (self.class_starts.get(class), self.class_starts.get(class + 1)) else {
+        let Some(&[from, to]) = self.class_starts.get(class..class + 2) else {
             return &[];
         };
         let (from, to) = (from as usize, to as usize);
-        let operators = &self.class_operators[from..to];
-        let (low, high) = if operators.len() <= 8 {
-            let low = operators
-                .iter()
-                .position(|&other| other >= operator.0)
-                .unwrap_or(operators.len());
-            let count = operators[low..]
-                .iter()
-                .take_while(|&&other| other == operator.0)
-                .count();
-            (low, low + count)
-        } else {
-            let low = operators.partition_point(|&other| other < operator.0);
-            (
-                low,
-                low + operators[low..].partition_point(|&other| other == operator.0),
-            )
-        };
-        &self.class_rows[from + low..from + high]
+        let (rows, operators) = (&self.class_rows[from..to], &self.class_operators[from..to]);
+        match operators {
+            [] => &[],
+            // Many classes hold rows of one operator only.
+            &[first] if first == operator.0 => rows,
+            &[first, .., last] if first == operator.0 && last == operator.0 => rows,
+            _ => of_operator(rows, operators, operator.0),
+        }
     }
+}
+
+/// The rows of an operator among rows sorted by operator.
+fn of_operator<'a>(rows: &'a [u32], operators: &[u32], operator: u32) -> &'a [u32] {
+    let low = if operators.len() <= 8 {
+        operators.iter().take_while(|&&other| other < operator).count()
+    } else {
+        operators.partition_point(|&other| other < operator)
+    };
+    let operators = &operators[low..];
+    let count = if operators.len() <= 8 {
+        operators.iter().take_while(|&&other| other == operator).count()
+    } else {
+        operators.partition_point(|&other| other == operator)
+    };
+    &rows[low..low + count]
 }
 
 impl Index {

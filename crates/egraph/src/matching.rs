@@ -47,16 +47,19 @@ enum Access {
     Lookup,
 }
 
+/// A column of a row atom.
+#[derive(Clone, Copy, Debug)]
+struct Column {
+    register: u32,
+    /// Whether the register was bound before, by an earlier column of this row perhaps; otherwise this column binds it.
+    bound: bool,
+}
+
 #[derive(Clone, Debug)]
 struct RowStep {
     operator: OperatorId,
     access: Access,
-    /// Columns to registers that this row binds.
-    binds: Vec<(u32, u32)>,
-    /// Columns that must equal registers bound before (or by an earlier column of this row).
-    checks: Vec<(u32, u32)>,
-    /// All arguments' registers, for `Lookup`.
-    arguments: Vec<u32>,
+    columns: Vec<Column>,
     class: u32,
     class_bound: bool,
     /// Which of the match's rows this is.

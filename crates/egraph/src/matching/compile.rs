@@ -1,6 +1,6 @@
 //! From a query and actions to a program over registers.
 
-use super::{Access, Build, Determined, Matcher, RowStep, Step, UNBOUND};
+use super::{Access, Build, Column, Determined, Matcher, RowStep, Step, UNBOUND};
 use crate::graph::{EGraph, OperatorId};
 use crate::rule::{Action, Atom, Operand, Query};
 use crate::value::ValueId;
@@ -96,12 +96,14 @@ impl Matcher {
                     } else {
                         Access::Scan
                     };
-                    let (mut binds, mut checks) = (Vec::new(), Vec::new());
-                    for (column, &register) in arguments.iter().enumerate() {
-                        if is_bound(&bound, register) {
-                            checks.push((column as u32, register));
-                        } else {
-                            binds.push((column as u32, register));
+                    let mut columns = Vec::with_capacity(arguments.len());
+                    for register in arguments {
+                        let is_bound = is_bound(&bound, register);
+                        columns.push(Column {
+                            register,
+                            bound: is_bound,
+                        });
+                        if !is_bound {
                             bound[register as usize] = true;
                         }
                     }
@@ -111,9 +113,7 @@ impl Matcher {
                     steps.push(Step::Row(RowStep {
                         operator: compiler.operators[operator.0 as usize],
                         access,
-                        binds,
-                        checks,
-                        arguments,
+                        columns,
                         class: class.0,
                         class_bound,
                         slot: slots,

@@ -118,7 +118,7 @@ impl Matcher {
                 return Err(NotAMatch::Operator { slot });
             }
             let class = graph.class_of(row).0;
-            if !step.join(graph.arguments_of(row, step.arguments.len()), class, registers) {
+            if !step.join(graph.arguments_of(row, step.columns.len()), class, registers) {
                 return Err(NotAMatch::Join { slot });
             }
         }
@@ -130,21 +130,21 @@ impl RowStep {
     /// Binds what this row binds and checks the rest.
     #[inline]
     fn join(&self, arguments: &[u32], class: u32, registers: &mut [u32]) -> bool {
-        for &(column, register) in &self.binds {
-            registers[register as usize] = arguments[column as usize];
-        }
-        for &(column, register) in &self.checks {
-            if registers[register as usize] != arguments[column as usize] {
+        for (column, &argument) in self.columns.iter().zip(arguments) {
+            let own = &mut registers[column.register as usize];
+            if !column.bound {
+                *own = argument;
+            } else if *own != argument {
                 return false;
             }
         }
         let own = &mut registers[self.class as usize];
-        if self.class_bound {
-            *own == class
-        } else {
+        if !self.class_bound {
             *own = class;
-            true
+        } else if *own != class {
+            return false;
         }
+        true
     }
 }
 
@@ -199,88 +199,123 @@ where
     F: FnMut(&mut EGraph, &[RowId], &mut [u32]) -> ControlFlow<()>,
 {
     /// Goes on with a step; `new`: whether one of the rows bound so far was touched, or all matches are wanted anyway. Recursion is as deep as the
-    /// rule has atoms, which is bounded (`MAX_RULE_SIZE`).
-    fn step(&mut self, at: usize, new: bool) -> ControlFlow<()> {
-        let matcher = self.matcher;
-        let Some(step) = matcher.steps.get(at) else {
-            return (self.found)(self.graph, &self.rows, &mut self.registers);
+    /// rule has row atoms but the last, which is bounded (`MAX_RULE_SIZE`).
+    fn step(&mut self, mut at: usize, new: bool) -> ControlFlow<()> {
+        let steps = self.matcher.steps.as_slice();
+        let row = loop {
+            match steps.get(at) {
+                Some(Step::Row(row)) => break row,
+                Some(step) if step.condition(self.graph, &mut self.registers) => at += 1,
+                Some(_) => return ControlFlow::Continue(()),
+                None => return (self.found)(self.graph, &self.rows, &mut self.registers),
+            }
         };
+        if row.last {
+            return self.last(at, row, new);
+        }
         if !new && !self.hope[at] {
             return ControlFlow::Continue(());
         }
-        let Step::Row(step) = step else {
-            return if step.condition(self.graph, &mut self.registers) {
-                self.step(at + 1, new)
-            } else {
-                ControlFlow::Continue(())
-            };
+        let hope = self.hope[at + 1];
+        let next = match &steps[at + 1] {
+            Step::Row(next) if next.last => Some(next),
+            _ => None,
         };
         let index = self.index;
-        let recent = step.last && !new;
-        let candidates = match step.access {
-            Access::Scan if recent => index.recent_of_operator(step.operator),
-            Access::Scan => index.of_operator(step.operator),
-            Access::Member => {
-                let class = self.registers[step.class as usize];
-                if recent {
-                    index.recent_of_class_and_operator(class, step.operator)
-                } else {
-                    index.of_class_and_operator(class, step.operator)
-                }
-            }
+        let found;
+        let candidates = match row.access {
+            Access::Scan => index.of_operator(row.operator),
+            Access::Member => index.of_class_and_operator(self.registers[row.class as usize], row.operator),
             Access::Lookup => {
-                let (mut key, mut long) = ([0; 8], Vec::new());
-                let registers = &self.registers;
-                let key = gather(
-                    &step.arguments,
-                    |register| registers[register as usize],
-                    &mut key,
-                    &mut long,
-                );
-                return match self.graph.lookup(step.operator, key) {
-                    Some(row) => self.enter(at, step, row, new),
-                    None => ControlFlow::Continue(()),
-                };
+                found = self.look_up(row);
+                found.as_slice()
             }
         };
-        for &row in candidates {
-            self.enter(at, step, RowId(row), new)?;
+        for &candidate in candidates {
+            let new = new || self.graph.touched(RowId(candidate)) > self.since;
+            if !(new || hope) || !self.enter(row, candidate) {
+                continue;
+            }
+            match next {
+                Some(next) => self.last(at + 1, next, new)?,
+                None => self.step(at + 1, new)?,
+            }
         }
         ControlFlow::Continue(())
     }
 
+    /// [`Search::step`] for the last row: if none before it was touched, this one must have been.
     #[inline]
-    fn enter(&mut self, at: usize, step: &RowStep, row: RowId, new: bool) -> ControlFlow<()> {
-        let new = new || self.graph.touched(row) > self.since;
-        if !new && !self.hope[at + 1] || step.slot == 0 && !(self.owns)(row) {
-            return ControlFlow::Continue(());
+    fn last(&mut self, at: usize, row: &RowStep, new: bool) -> ControlFlow<()> {
+        let index = self.index;
+        let found;
+        let candidates = match row.access {
+            Access::Scan if new => index.of_operator(row.operator),
+            Access::Scan => index.recent_of_operator(row.operator),
+            Access::Member => {
+                let class = self.registers[row.class as usize];
+                if new {
+                    index.of_class_and_operator(class, row.operator)
+                } else {
+                    index.recent_of_class_and_operator(class, row.operator)
+                }
+            }
+            Access::Lookup => {
+                found = self.look_up(row);
+                found.as_slice()
+            }
+        };
+        let done = at + 1 == self.matcher.steps.len();
+        for &candidate in candidates {
+            // The index may have sorted out what others have not seen either.
+            let new = new || self.graph.touched(RowId(candidate)) > self.since;
+            if !new || !self.enter(row, candidate) {
+                continue;
+            }
+            if done {
+                (self.found)(self.graph, &self.rows, &mut self.registers)?;
+            } else {
+                self.step(at + 1, true)?;
+            }
         }
-        let class = self.graph.row_class(row.0);
-        let arguments = self.graph.arguments_of(row, step.arguments.len());
-        if !step.join(arguments, class, &mut self.registers) {
-            return ControlFlow::Continue(());
+        ControlFlow::Continue(())
+    }
+
+    /// The row of a step all of whose arguments are bound.
+    fn look_up(&self, row: &RowStep) -> Option<u32> {
+        let (mut key, mut long) = ([0; 8], Vec::new());
+        let registers = &self.registers;
+        let arguments = row.columns.iter().map(|column| registers[column.register as usize]);
+        let key = gather(arguments, &mut key, &mut long);
+        self.graph.lookup(row.operator, key).map(|row| row.0)
+    }
+
+    /// Joins a row with those before it, if it does.
+    #[inline]
+    fn enter(&mut self, step: &RowStep, row: u32) -> bool {
+        if step.slot == 0 && !(self.owns)(RowId(row)) {
+            return false;
         }
-        self.rows[step.slot] = row;
-        self.step(at + 1, new)
+        let class = self.graph.row_class(row);
+        let arguments = self.graph.arguments_of(RowId(row), step.columns.len());
+        self.rows[step.slot] = RowId(row);
+        step.join(arguments, class, &mut self.registers)
     }
 }
 
-/// Collects the registers' contents without allocating for up to eight.
+/// Collects a key without allocating for up to eight columns.
 #[inline]
 fn gather<'a>(
-    from: &[u32],
-    value_of: impl Fn(u32) -> u32,
+    mut from: impl ExactSizeIterator<Item = u32>,
     short: &'a mut [u32; 8],
     long: &'a mut Vec<u32>,
 ) -> &'a [u32] {
-    if from.len() <= short.len() {
-        for (to, &register) in short.iter_mut().zip(from) {
-            *to = value_of(register);
-        }
-        &short[..from.len()]
+    let len = from.len();
+    if len <= short.len() {
+        short.iter_mut().zip(&mut from).for_each(|(to, value)| *to = value);
+        &short[..len]
     } else {
-        long.clear();
-        long.extend(from.iter().map(|&register| value_of(register)));
+        long.extend(from);
         long
     }
 }
