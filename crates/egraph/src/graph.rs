@@ -129,9 +129,22 @@ pub struct EGraph {
     touched: Vec<u32>,
     epoch: u32,
     pending: VecDeque<(u32, u32)>,
+    /// Empty but for its memory.
+    dirty: Vec<u32>,
     deaths: Vec<(RowId, RowId)>,
     live_rows: usize,
     live_classes: usize,
+}
+
+/// Copies a list into the memory of another, with room for as much again if that has to be made.
+pub(crate) fn copy<T: Copy>(to: &mut Vec<T>, from: &[T]) {
+    if to.capacity() < from.len() {
+        // What is there is of no use: it is not to be moved, nor to take up room meanwhile.
+        *to = Vec::new();
+        to.reserve_exact(from.len() * 2);
+    }
+    to.clear();
+    to.extend_from_slice(from);
 }
 
 impl EGraph {
@@ -251,13 +264,6 @@ impl EGraph {
         RowId(row)
     }
 
-    /// The operator of a live row; of a dead one, none.
-    #[inline]
-    pub(crate) fn row_operator(&self, row: u32) -> Option<u32> {
-        let operator = self.rows[row as usize].operator;
-        (operator != DEAD).then_some(operator)
-    }
-
     /// The operator of a row. The row must be live (see [`EGraph::resolve`]).
     pub fn operator_of(&self, row: RowId) -> OperatorId {
         OperatorId(self.rows[row.0 as usize].operator)
@@ -274,16 +280,24 @@ impl EGraph {
         ClassId(self.classes.get(self.rows[row.0 as usize].class))
     }
 
-    /// Brings a row's class up to date; a row whose class has become another is touched.
-    #[inline]
-    pub(crate) fn settle_row_class(&mut self, row: u32) -> u32 {
-        let own = &mut self.rows[row as usize].class;
-        let class = self.classes.find(*own);
-        if class != *own {
-            *own = class;
-            self.touched[row as usize] = self.epoch;
+    /// Brings the classes of all live rows up to date; a row whose class has become another is touched.
+    pub(crate) fn settle_classes(&mut self) {
+        for (row, touched) in self.rows.iter_mut().zip(&mut self.touched) {
+            if row.operator != DEAD {
+                let class = self.classes.find(row.class);
+                if class != row.class {
+                    row.class = class;
+                    *touched = self.epoch;
+                }
+            }
         }
-        class
+    }
+
+    /// The live rows, ascending, with their operators and classes (as of the last index).
+    pub(crate) fn live_with_class(&self) -> impl Iterator<Item = (u32, u32, u32)> + Clone {
+        let rows = self.rows.iter().enumerate();
+        rows.filter(|(_, row)| row.operator != DEAD)
+            .map(|(number, row)| (number as u32, row.operator, row.class))
     }
 
     /// Ends the epoch and answers its number: what is touched from now on has a greater one.
@@ -315,15 +329,23 @@ impl EGraph {
         }
     }
 
-    /// [`EGraph::arguments`] where the arity is known.
+    /// The class (as of the last index) and the arguments of a live row that has at most two of them.
     #[inline]
-    pub(crate) fn arguments_of(&self, row: RowId, arity: usize) -> &[u32] {
-        let row = &self.rows[row.0 as usize];
-        if arity <= 2 {
+    pub(crate) fn narrow(&self, row: u32) -> (u32, [u32; 2]) {
+        let row = &self.rows[row as usize];
+        (row.class, row.slots)
+    }
+
+    /// A live row's class (as of the last index) and arguments, where the arity is known.
+    #[inline]
+    pub(crate) fn class_and_arguments(&self, row: u32, arity: usize) -> (u32, &[u32]) {
+        let row = &self.rows[row as usize];
+        let arguments = if arity <= 2 {
             &row.slots[..arity]
         } else {
             &self.pool[row.slots[0] as usize..][..arity]
-        }
+        };
+        (row.class, arguments)
     }
 
     /// The e-classes among a live row's arguments, in order.
@@ -536,7 +558,7 @@ impl EGraph {
             return 0;
         }
         let mut unions = 0;
-        let (mut dirty, mut scratch) = (Vec::new(), Vec::new());
+        let (mut dirty, mut scratch) = (std::mem::take(&mut self.dirty), Vec::new());
         while !self.pending.is_empty() {
             while let Some((a, b)) = self.pending.pop_front() {
                 let (a, b) = (self.classes.find(a), self.classes.find(b));
@@ -599,6 +621,7 @@ impl EGraph {
             }
             dirty.clear();
         }
+        self.dirty = dirty;
         unions
     }
 
@@ -641,6 +664,29 @@ impl EGraph {
         }
         self.touched[row as usize] = self.epoch;
         self.enter(hash, row);
+    }
+
+    /// Becomes a copy of another e-graph of the same origin, in the memory that it has. What is new has room for as much again, since a copy is made to
+    /// add to it.
+    pub fn copy_from(&mut self, other: &EGraph) {
+        self.follow(other);
+        for (own, table) in self.tables.iter_mut().zip(&other.tables) {
+            own.live = table.live;
+        }
+        copy(&mut self.rows, &other.rows);
+        copy(&mut self.pool, &other.pool);
+        copy(&mut self.colors, &other.colors);
+        self.hashcons.copy_from(&other.hashcons);
+        self.classes.copy_from(&other.classes);
+        copy(&mut self.class_colors, &other.class_colors);
+        copy(&mut self.class_uses, &other.class_uses);
+        copy(&mut self.uses, &other.uses);
+        copy(&mut self.touched, &other.touched);
+        self.epoch = other.epoch;
+        self.pending.clone_from(&other.pending);
+        self.deaths.clone_from(&other.deaths);
+        self.live_rows = other.live_rows;
+        self.live_classes = other.live_classes;
     }
 
     /// [`EGraph::follow`] for values only.

@@ -29,20 +29,19 @@ pub(crate) fn hash_node(operator: u32, arguments: &[u32]) -> u64 {
 impl HashCons {
     #[inline]
     fn place(&self, hash: u64) -> usize {
-        (hash >> self.shift) as usize
+        // The shift of an empty table is 0 and that of any other less than 64.
+        (hash >> (self.shift & 63)) as usize
     }
 
     /// The row of this hash for which `matches` holds.
     #[inline]
     pub(crate) fn find(&self, hash: u64, mut matches: impl FnMut(u32) -> bool) -> Option<u32> {
-        if self.entries.is_empty() {
-            return None;
-        }
-        let mask = self.entries.len() - 1;
+        // An empty table has no entry anywhere.
+        let mask = self.entries.len().wrapping_sub(1);
         let tag = hash >> 32;
         let mut at = self.place(hash);
         loop {
-            let entry = self.entries[at & mask];
+            let entry = *self.entries.get(at & mask)?;
             if entry == 0 {
                 return None;
             }
@@ -59,10 +58,7 @@ impl HashCons {
     /// The entry where a search for this hash begins.
     #[inline]
     pub(crate) fn peek(&self, hash: u64) -> u64 {
-        if self.entries.is_empty() {
-            return 0;
-        }
-        self.entries[self.place(hash)]
+        self.entries.get(self.place(hash)).copied().unwrap_or(0)
     }
 
     /// The first row whose hash has the same upper half; `u32::MAX` if there is none.
@@ -96,6 +92,13 @@ impl HashCons {
         self.used = 0;
         self.shift = 64 - capacity.trailing_zeros();
         std::mem::replace(&mut self.entries, vec![0; capacity])
+    }
+
+    /// Becomes a copy, in the memory that there is.
+    pub(crate) fn copy_from(&mut self, other: &HashCons) {
+        self.entries.clear();
+        self.entries.extend_from_slice(&other.entries);
+        (self.used, self.shift) = (other.used, other.shift);
     }
 
     /// Makes room if there are few old entries among those of `live` rows, by doubling; otherwise answers false: refill it.

@@ -68,6 +68,20 @@ struct RowStep {
     last: bool,
 }
 
+/// The last step, if it is a row of at most two columns that checks nothing against itself: how a match gets from there into a batch.
+#[derive(Clone, Debug)]
+struct Tail {
+    /// By column: the register that it must equal.
+    checked: [Option<u32>; 2],
+    /// Whether the class must equal its register, and is not sure to do.
+    class_checked: bool,
+    /// By column: its place among what is kept.
+    kept: [Option<u32>; 2],
+    class_kept: Option<u32>,
+    /// Places among what is kept, and the registers that are bound before.
+    outer: Vec<(u32, u32)>,
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Row(RowStep),
@@ -112,6 +126,7 @@ pub struct Matcher {
     initial: Vec<u32>,
     determined: Vec<Determined>,
     steps: Vec<Step>,
+    tail: Option<Tail>,
     builds: Vec<Build>,
     /// The registers that differ from match to match and that the right side reads: those of classes first.
     kept: Vec<u32>,

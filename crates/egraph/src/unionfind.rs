@@ -1,5 +1,7 @@
 //! Disjoint sets of e-classes.
 
+use crate::graph::copy;
+
 /// Union-find over dense 32-bit ids with path halving. Which id represents a set is the caller's choice (`union` keeps its
 /// first argument), so that the e-graph can weigh by the size of use lists.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +15,11 @@ impl UnionFind {
         UnionFind {
             parents: (0..count).collect(),
         }
+    }
+
+    /// Becomes a copy, in the memory that there is.
+    pub(crate) fn copy_from(&mut self, other: &UnionFind) {
+        copy(&mut self.parents, &other.parents);
     }
 
     /// The number of sets ever made.

@@ -6,7 +6,7 @@ use crate::graph::{ClassId, EGraph, OperatorId, RowId};
 use crate::hashcons::hash_node;
 
 /// How many matches are applied at a time: enough to overlap the misses, few enough for the first cache and the bits of a `u32`.
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 
 /// One register of all matches of a batch.
 type Lane = [u32; BATCH];
@@ -20,22 +20,20 @@ pub struct Effect {
     pub changes: bool,
 }
 
-/// Matches of one rule that were found and are looked at together, so that the misses of the cache overlap.
+/// Matches of one rule that were found and are looked at together, so that the misses of the cache overlap. By column, then by match.
 #[derive(Clone, Debug)]
 pub struct Batch {
     ground: Ground,
     /// What [`Matcher::keep`] keeps of each match.
-    kept: Vec<u32>,
-    width: usize,
+    pub(super) kept: Vec<Lane>,
     /// The rows of each match.
-    rows: Vec<RowId>,
-    slots: usize,
-    size: usize,
+    pub(super) rows: Vec<Lane>,
+    pub(super) size: usize,
     effects: [Option<Effect>; BATCH],
-    /// By register, then by match, as of the last probe or application.
+    /// The registers, as of the last probe or application.
     lanes: Vec<Lane>,
-    /// By node of the right side, then by match: the rows that were found or added.
-    added: Vec<[RowId; BATCH]>,
+    /// The rows that were found or added, by node of the right side.
+    added: Vec<Lane>,
     changes: u32,
 }
 
@@ -53,11 +51,17 @@ impl Batch {
         self.size == 0
     }
 
-    /// Puts in other matches in place of those that are there: `size` of those of which [`Matcher::keep`] kept `kept`, from number `first` on. Their rows stay
-    /// unknown.
+    /// Puts in other matches in place of those that are there: those of which [`Matcher::keep`] kept `kept`, `size` of them, from number `first` on. Their
+    /// rows stay unknown.
     pub fn refill(&mut self, kept: &[u32], first: usize, size: usize) {
-        let width = self.width;
-        self.kept[..size * width].copy_from_slice(&kept[first * width..][..size * width]);
+        let width = self.kept.len();
+        for (place, lane) in self.kept.iter_mut().enumerate() {
+            let values = kept[first * width + place..].iter().step_by(width);
+            lane[..size]
+                .iter_mut()
+                .zip(values)
+                .for_each(|(own, &value)| *own = value);
+        }
         self.size = size;
     }
 
@@ -76,10 +80,9 @@ impl Batch {
         let (size, mut to) = (self.size, 0);
         for from in 0..size {
             if keep(self, from) {
-                self.kept
-                    .copy_within(from * self.width..(from + 1) * self.width, to * self.width);
-                self.rows
-                    .copy_within(from * self.slots..(from + 1) * self.slots, to * self.slots);
+                for lane in self.kept.iter_mut().chain(&mut self.rows) {
+                    lane[to] = lane[from];
+                }
                 to += 1;
             }
         }
@@ -93,14 +96,14 @@ impl Batch {
 
     /// The rows of a match.
     #[inline]
-    pub fn rows(&self, lane: usize) -> &[RowId] {
-        &self.rows[lane * self.slots..][..self.slots]
+    pub fn rows(&self, lane: usize) -> impl Iterator<Item = RowId> {
+        self.rows.iter().map(move |rows| RowId(rows[lane]))
     }
 
     /// What [`Matcher::keep`] keeps of a match.
     #[inline]
-    pub fn kept(&self, lane: usize) -> &[u32] {
-        &self.kept[lane * self.width..][..self.width]
+    pub fn kept(&self, lane: usize) -> impl Iterator<Item = u32> {
+        self.kept.iter().map(move |kept| kept[lane])
     }
 
     /// Bit i: match i added a node or asked for a union of two classes when it was applied.
@@ -111,7 +114,7 @@ impl Batch {
     /// The rows of a match's right side, once it is applied.
     #[inline]
     pub fn added(&self, lane: usize) -> impl Iterator<Item = RowId> {
-        self.added.iter().map(move |rows| rows[lane])
+        self.added.iter().map(move |rows| RowId(rows[lane]))
     }
 }
 
@@ -127,58 +130,35 @@ pub enum Told {
 impl Matcher {
     /// An empty batch for matches found with these ground terms.
     pub fn batch(&self, ground: &Ground) -> Batch {
-        let (width, slots) = (self.kept.len(), self.slots);
         Batch {
             ground: ground.clone(),
-            kept: vec![0; BATCH * width],
-            width,
-            rows: vec![RowId(0); BATCH * slots],
-            slots,
+            kept: vec![[0; BATCH]; self.kept.len()],
+            rows: vec![[0; BATCH]; self.slots],
             size: 0,
             effects: [None; BATCH],
             lanes: ground.0.iter().map(|&value| [value; BATCH]).collect(),
-            added: vec![[RowId(0); BATCH]; self.additions],
+            added: vec![[0; BATCH]; self.additions],
             changes: 0,
         }
     }
 
-    /// Puts a found match into a batch that is not full. Answers whether it is full now.
-    #[inline]
-    pub fn collect(&self, batch: &mut Batch, rows: &[RowId], registers: &[u32]) -> bool {
-        let lane = batch.size;
-        let kept = &mut batch.kept[lane * self.kept.len()..][..self.kept.len()];
-        for (own, &register) in kept.iter_mut().zip(&self.kept) {
-            *own = registers[register as usize];
-        }
-        for (own, &row) in batch.rows[lane * self.slots..][..self.slots].iter_mut().zip(rows) {
-            *own = row;
-        }
-        batch.size = lane + 1;
-        lane + 1 == BATCH
-    }
-
-    /// Spreads what is kept of a batch's matches over the lanes: `class` says what a class is now.
+    /// Fills the registers from what is kept of a batch's matches: `class` says what a class is now.
     #[inline]
     fn spread(&self, batch: &mut Batch, mut class: impl FnMut(u32) -> u32) {
         let Batch {
             ground,
             kept,
-            width,
             size,
             lanes,
             ..
         } = batch;
-        if *width > 0 {
-            for (place, &register) in self.kept.iter().enumerate() {
-                let lane = &mut lanes[register as usize][..*size];
-                let values = kept[place..].iter().step_by(*width);
-                if place < self.kept_classes {
-                    lane.iter_mut()
-                        .zip(values)
-                        .for_each(|(own, &value)| *own = class(value));
-                } else {
-                    lane.iter_mut().zip(values).for_each(|(own, &value)| *own = value);
-                }
+        for (place, (&register, kept)) in self.kept.iter().zip(kept).enumerate() {
+            let lane = &mut lanes[register as usize];
+            if place < self.kept_classes {
+                let values = lane[..*size].iter_mut().zip(kept);
+                values.for_each(|(own, &mut value)| *own = class(value));
+            } else {
+                *lane = *kept;
             }
         }
         for atom in &self.determined {
@@ -209,28 +189,16 @@ impl Matcher {
                     class,
                     ..
                 } => {
-                    let (operator, class) = (*operator, *class as usize);
-                    let lanes = lanes.as_mut_slice();
-                    match *arguments.as_slice() {
-                        [] => look_up(graph, lanes, effects, size, class, operator, |_, _| []),
-                        [a] => look_up(graph, lanes, effects, size, class, operator, |lanes, lane| {
-                            [lanes[a as usize][lane]]
-                        }),
-                        [a, b] => look_up(graph, lanes, effects, size, class, operator, |lanes, lane| {
-                            [lanes[a as usize][lane], lanes[b as usize][lane]]
-                        }),
-                        _ => {
-                            let mut key = Vec::with_capacity(arguments.len());
-                            for lane in 0..size {
-                                key.clear();
-                                key.extend(arguments.iter().map(|&argument| lanes[argument as usize][lane]));
-                                let row = if key.contains(&UNBOUND) {
-                                    None
-                                } else {
-                                    graph.lookup(operator, &key)
-                                };
-                                note_row(graph, lanes, effects, lane, class, row);
-                            }
+                    let new = match *arguments.as_slice() {
+                        [] => look_up(graph, lanes, size, *class, *operator, []),
+                        [a] => look_up(graph, lanes, size, *class, *operator, [a]),
+                        [a, b] => look_up(graph, lanes, size, *class, *operator, [a, b]),
+                        _ => look_up_wide(graph, lanes, size, *class, *operator, arguments),
+                    };
+                    for (lane, effect) in effects[..size].iter_mut().enumerate() {
+                        if let Some(effect) = effect.as_mut().filter(|_| new >> lane & 1 == 1) {
+                            effect.nodes += 1;
+                            effect.changes = true;
                         }
                     }
                 }
@@ -290,7 +258,7 @@ impl Matcher {
             size,
             ..
         } = batch;
-        let (size, lanes) = (*size, lanes.as_mut_slice());
+        let size = (*size).min(BATCH);
         *changes = 0;
         let mut places = added.iter_mut();
         for build in &self.builds {
@@ -308,14 +276,12 @@ impl Matcher {
                         home: home.map(|register| register as usize),
                         colors,
                     };
-                    let added = &mut places.next().expect("as many as additions")[..size];
+                    let added = places.next().expect("as many as additions");
                     *changes |= match *arguments.as_slice() {
-                        [] => target.add(graph, lanes, added, |_, _| []),
-                        [a] => target.add(graph, lanes, added, |lanes, lane| [lanes[a as usize][lane]]),
-                        [a, b] => target.add(graph, lanes, added, |lanes, lane| {
-                            [lanes[a as usize][lane], lanes[b as usize][lane]]
-                        }),
-                        _ => target.add_wide(graph, lanes, added, arguments),
+                        [] => target.add(graph, lanes, added, size, []),
+                        [a] => target.add(graph, lanes, added, size, [a]),
+                        [a, b] => target.add(graph, lanes, added, size, [a, b]),
+                        _ => target.add_wide(graph, lanes, added, size, arguments),
                     };
                 }
                 Build::Compute {
@@ -329,8 +295,8 @@ impl Matcher {
                     }
                 }
                 Build::Unite(a, b) => {
-                    for lane in 0..size {
-                        let (a, b) = (lanes[*a as usize][lane], lanes[*b as usize][lane]);
+                    let pairs = lanes[*a as usize][..size].iter().zip(&lanes[*b as usize]);
+                    for (lane, (&a, &b)) in pairs.enumerate() {
                         if a != b {
                             *changes |= 1 << lane;
                             graph.unite(ClassId(a), ClassId(b));
@@ -339,13 +305,15 @@ impl Matcher {
                 }
             }
         }
-        let telling = match told {
-            Told::All => u32::MAX,
+        let mut telling = match told {
+            Told::All => u32::MAX >> (BATCH - size.max(1)),
             Told::Changes => *changes,
         };
-        for rows in added {
-            for (lane, &row) in rows[..size].iter().enumerate() {
-                if telling >> lane & 1 == 1 && !graph.colors_of(row).contains(colors) {
+        while telling != 0 && size > 0 {
+            let lane = telling.trailing_zeros() as usize;
+            telling &= telling - 1;
+            for row in added.iter().map(|rows| RowId(rows[lane])) {
+                if !graph.colors_of(row).contains(colors) {
                     graph.color(row, colors);
                 }
             }
@@ -353,75 +321,95 @@ impl Matcher {
     }
 }
 
-/// Hashes one node of the right side for each match of a batch, and brings what a look-up will need into the cache: all entries, then all candidate
-/// rows. Answers the hashes and the candidates (see [`EGraph::candidate`]).
-#[inline]
-fn warm<const N: usize>(
-    graph: &EGraph,
-    size: usize,
-    operator: OperatorId,
-    key: impl Fn(usize) -> [u32; N],
-) -> ([u64; BATCH], [u32; BATCH]) {
-    let mut hashes = [0u64; BATCH];
-    let mut candidates = [0u32; BATCH];
-    let mut seen = 0;
-    for (lane, hash) in hashes[..size].iter_mut().enumerate() {
-        *hash = hash_node(operator.0, &key(lane));
-        seen ^= graph.warm(*hash);
-    }
-    for (candidate, &hash) in candidates[..size].iter_mut().zip(&hashes) {
-        *candidate = graph.candidate(hash);
-        seen ^= u64::from(graph.warm_row(*candidate));
-    }
-    std::hint::black_box(seen);
-    (hashes, candidates)
+/// One node of the right side for each match of a batch, and what a look-up will need brought into the cache: all entries, then all candidate rows.
+struct Sought<const N: usize> {
+    keys: [[u32; N]; BATCH],
+    hashes: [u64; BATCH],
+    /// See [`EGraph::candidate`].
+    candidates: Lane,
 }
 
-/// Looks up one node of the right side for each match of a batch.
+impl<const N: usize> Sought<N> {
+    #[inline]
+    fn of(graph: &EGraph, lanes: &[Lane], size: usize, operator: OperatorId, arguments: [u32; N]) -> Sought<N> {
+        let columns = arguments.map(|register| &lanes[register as usize]);
+        let mut sought = Sought {
+            keys: [[0; N]; BATCH],
+            hashes: [0; BATCH],
+            candidates: [0; BATCH],
+        };
+        let mut seen = 0;
+        for lane in 0..size.min(BATCH) {
+            let key = columns.map(|column| column[lane]);
+            let hash = hash_node(operator.0, &key);
+            sought.keys[lane] = key;
+            sought.hashes[lane] = hash;
+            seen ^= graph.warm(hash);
+        }
+        for lane in 0..size.min(BATCH) {
+            let candidate = graph.candidate(sought.hashes[lane]);
+            sought.candidates[lane] = candidate;
+            seen ^= u64::from(graph.warm_row(candidate));
+        }
+        std::hint::black_box(seen);
+        sought
+    }
+}
+
+/// Looks up one node of the right side for each match of a batch. Answers for which matches it would be new.
 #[inline]
 fn look_up<const N: usize>(
     graph: &EGraph,
     lanes: &mut [Lane],
-    effects: &mut [Option<Effect>; BATCH],
     size: usize,
-    class: usize,
+    class: u32,
     operator: OperatorId,
-    key: impl Fn(&[Lane], usize) -> [u32; N],
-) {
-    let (hashes, candidates) = warm(graph, size, operator, |lane| key(lanes, lane));
-    for lane in 0..size {
-        let (key, candidate) = (key(lanes, lane), candidates[lane]);
+    arguments: [u32; N],
+) -> u32 {
+    let sought = Sought::of(graph, lanes, size, operator, arguments);
+    let mut new = 0;
+    for (lane, own) in lanes[class as usize][..size.min(BATCH)].iter_mut().enumerate() {
+        let (key, candidate) = (&sought.keys[lane], sought.candidates[lane]);
         let row = if candidate == u32::MAX || key.contains(&UNBOUND) {
             None
-        } else if graph.is_node(candidate, operator.0, &key) {
+        } else if graph.is_node(candidate, operator.0, key) {
             Some(RowId(candidate))
         } else {
-            graph.find_hashed(hashes[lane], operator, &key)
+            graph.find_hashed(sought.hashes[lane], operator, key)
         };
-        note_row(graph, lanes, effects, lane, class, row);
+        new |= u32::from(row.is_none()) << lane;
+        *own = row.map_or(UNBOUND, |row| graph.row_class(row.0));
     }
+    new
 }
 
-/// Notes that a node of the right side is there, or would be new.
-#[inline]
-fn note_row(
+/// [`look_up`] for nodes with many arguments.
+#[expect(
+    clippy::needless_range_loop,
+    reason = "lanes are columns: the loop runs across several of them"
+)]
+fn look_up_wide(
     graph: &EGraph,
     lanes: &mut [Lane],
-    effects: &mut [Option<Effect>; BATCH],
-    lane: usize,
-    class: usize,
-    row: Option<RowId>,
-) {
-    lanes[class][lane] = match row {
-        Some(row) => graph.row_class(row.0),
-        None => {
-            if let Some(effect) = &mut effects[lane] {
-                effect.nodes += 1;
-                effect.changes = true;
-            }
-            UNBOUND
-        }
-    };
+    size: usize,
+    class: u32,
+    operator: OperatorId,
+    arguments: &[u32],
+) -> u32 {
+    let mut key = Vec::with_capacity(arguments.len());
+    let mut new = 0;
+    for lane in 0..size {
+        key.clear();
+        key.extend(arguments.iter().map(|&argument| lanes[argument as usize][lane]));
+        let row = if key.contains(&UNBOUND) {
+            None
+        } else {
+            graph.lookup(operator, &key)
+        };
+        new |= u32::from(row.is_none()) << lane;
+        lanes[class as usize][lane] = row.map_or(UNBOUND, |row| graph.row_class(row.0));
+    }
+    new
 }
 
 /// One node of the right side, as it is added for each match of a batch.
@@ -439,51 +427,59 @@ impl Target {
         &self,
         graph: &mut EGraph,
         lanes: &mut [Lane],
-        added: &mut [RowId],
-        key: impl Fn(&[Lane], usize) -> [u32; N],
+        added: &mut Lane,
+        size: usize,
+        arguments: [u32; N],
     ) -> u32 {
-        let (hashes, candidates) = warm(graph, added.len(), self.operator, |lane| key(lanes, lane));
+        let sought = Sought::of(graph, lanes, size, self.operator, arguments);
+        let mut classes = [0; BATCH];
         let mut new = 0;
-        for (lane, added) in added.iter_mut().enumerate() {
-            let (hash, key) = (hashes[lane], key(lanes, lane));
-            let candidate = candidates[lane];
+        for lane in 0..size.min(BATCH) {
+            let (hash, key, candidate) = (sought.hashes[lane], &sought.keys[lane], sought.candidates[lane]);
             // If it was not there when the batch was warmed, matches before this one may have added it since.
-            let found = if candidate != u32::MAX && graph.is_node(candidate, self.operator.0, &key) {
+            let found = if candidate != u32::MAX && graph.is_node(candidate, self.operator.0, key) {
                 Some(RowId(candidate))
             } else {
-                graph.find_hashed(hash, self.operator, &key)
+                graph.find_hashed(hash, self.operator, key)
             };
-            *added = match found {
-                Some(row) => {
-                    lanes[self.class][lane] = graph.class_of(row).0;
-                    row
-                }
-                None => {
-                    new |= 1 << lane;
-                    let home = self.home.map(|register| ClassId(lanes[register][lane]));
-                    let row = graph.push(hash, self.operator, &key, home, self.colors);
-                    lanes[self.class][lane] = graph.row_class(row.0);
-                    row
-                }
+            let row = if let Some(row) = found {
+                classes[lane] = graph.class_of(row).0;
+                row
+            } else {
+                new |= 1 << lane;
+                let home = self.home.map(|register| ClassId(lanes[register][lane]));
+                let row = graph.push(hash, self.operator, key, home, self.colors);
+                classes[lane] = graph.row_class(row.0);
+                row
             };
+            added[lane] = row.0;
         }
+        lanes[self.class] = classes;
         new
     }
 
     /// [`Target::add`] for nodes with many arguments.
-    fn add_wide(&self, graph: &mut EGraph, lanes: &mut [Lane], added: &mut [RowId], arguments: &[u32]) -> u32 {
+    fn add_wide(
+        &self,
+        graph: &mut EGraph,
+        lanes: &mut [Lane],
+        added: &mut Lane,
+        size: usize,
+        arguments: &[u32],
+    ) -> u32 {
         let mut key = Vec::with_capacity(arguments.len());
         let mut new = 0;
-        for (lane, added) in added.iter_mut().enumerate() {
+        for (lane, added) in added[..size].iter_mut().enumerate() {
             key.clear();
             key.extend(arguments.iter().map(|&argument| lanes[argument as usize][lane]));
             let hash = hash_node(self.operator.0, &key);
-            *added = graph.find_hashed(hash, self.operator, &key).unwrap_or_else(|| {
+            let row = graph.find_hashed(hash, self.operator, &key).unwrap_or_else(|| {
                 new |= 1 << lane;
                 let home = self.home.map(|register| ClassId(lanes[register][lane]));
                 graph.push(hash, self.operator, &key, home, self.colors)
             });
-            lanes[self.class][lane] = graph.class_of(*added).0;
+            *added = row.0;
+            lanes[self.class][lane] = graph.class_of(row).0;
         }
         new
     }

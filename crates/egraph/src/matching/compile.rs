@@ -1,6 +1,6 @@
 //! From a query and actions to a program over registers.
 
-use super::{Access, Build, Column, Determined, Matcher, RowStep, Step, UNBOUND};
+use super::{Access, Build, Column, Determined, Matcher, RowStep, Step, Tail, UNBOUND};
 use crate::graph::{EGraph, OperatorId};
 use crate::rule::{Action, Atom, Operand, Query};
 use crate::value::ValueId;
@@ -178,6 +178,7 @@ impl Matcher {
         Matcher {
             initial: compiler.initial,
             determined,
+            tail: tail(&steps, &kept),
             steps,
             builds,
             kept,
@@ -186,6 +187,43 @@ impl Matcher {
             additions,
         }
     }
+}
+
+/// How matches end, if it is with a row of at most two columns that checks nothing against itself.
+fn tail(steps: &[Step], kept: &[u32]) -> Option<Tail> {
+    let Some(Step::Row(row)) = steps.last() else {
+        return None;
+    };
+    let binds = |register: u32| {
+        let mut columns = row.columns.iter();
+        columns.any(|column| column.register == register && !column.bound)
+    };
+    let checks_itself = |column: &Column| column.bound && binds(column.register);
+    if row.columns.len() > 2 || row.columns.iter().any(checks_itself) || row.class_bound && binds(row.class) {
+        return None;
+    }
+    let place = |register: u32| kept.iter().position(|&own| own == register).map(|place| place as u32);
+    let own_class = (!row.class_bound).then_some(row.class);
+    let mut tail = Tail {
+        checked: [None; 2],
+        class_checked: row.class_bound && row.access != Access::Member,
+        kept: [None; 2],
+        class_kept: own_class.and_then(place),
+        outer: Vec::new(),
+    };
+    for (at, column) in row.columns.iter().enumerate() {
+        if column.bound {
+            tail.checked[at] = Some(column.register);
+        } else {
+            tail.kept[at] = place(column.register);
+        }
+    }
+    for (place, &register) in (0..).zip(kept) {
+        if !binds(register) && own_class != Some(register) {
+            tail.outer.push((place, register));
+        }
+    }
+    Some(tail)
 }
 
 fn compile_actions(

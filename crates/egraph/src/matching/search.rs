@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use super::{Access, Ground, Matcher, RowStep, Step, compute};
+use super::batch::{BATCH, Batch};
+use super::{Access, Ground, Matcher, RowStep, Step, Tail, compute};
 use crate::graph::{EGraph, RowId};
 use crate::index::Index;
 
@@ -51,15 +52,17 @@ pub enum NotAMatch {
 }
 
 impl Matcher {
-    /// Finds the matches within a scope whose root row (that of the first joined atom) `owns` accepts. `found` gets the e-graph, the match's rows and the
-    /// registers. The e-graph must be rebuilt and the index of it. Matches come in the order of their rows, the root first.
+    /// Finds the matches within a scope whose root row (that of the first joined atom) `owns` accepts, and collects them in a batch. Whenever it is full, `full`
+    /// gets the e-graph and the batch, and must make room; what is left at the end, the caller finds in it. The e-graph must be rebuilt and the index of it.
+    /// Matches come in the order of their rows, the root first.
     pub fn search(
         &self,
         graph: &mut EGraph,
         index: &Index,
         scope: Scope<'_>,
         owns: impl FnMut(RowId) -> bool,
-        found: impl FnMut(&mut EGraph, &[RowId], &mut [u32]) -> ControlFlow<()>,
+        batch: &mut Batch,
+        full: impl FnMut(&mut EGraph, &mut Batch) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let Scope {
             ground,
@@ -83,9 +86,10 @@ impl Matcher {
             since: since.unwrap_or(0),
             hope,
             owns,
-            found,
+            batch,
+            full,
             registers: ground.0.clone(),
-            rows: vec![RowId(0); self.slots],
+            rows: vec![0; self.slots],
         };
         search.step(0, since.is_none() || self.slots == 0)
     }
@@ -118,7 +122,8 @@ impl Matcher {
                 return Err(NotAMatch::Operator { slot });
             }
             let class = graph.class_of(row).0;
-            if !step.join(graph.arguments_of(row, step.columns.len()), class, registers) {
+            let (_, arguments) = graph.class_and_arguments(row.0, step.columns.len());
+            if !step.join(arguments, class, registers) {
                 return Err(NotAMatch::Join { slot });
             }
         }
@@ -188,15 +193,16 @@ struct Search<'a, O, F> {
     /// By step: whether touched rows can be found there or later.
     hope: Vec<bool>,
     owns: O,
-    found: F,
+    batch: &'a mut Batch,
+    full: F,
     registers: Vec<u32>,
-    rows: Vec<RowId>,
+    rows: Vec<u32>,
 }
 
 impl<O, F> Search<'_, O, F>
 where
     O: FnMut(RowId) -> bool,
-    F: FnMut(&mut EGraph, &[RowId], &mut [u32]) -> ControlFlow<()>,
+    F: FnMut(&mut EGraph, &mut Batch) -> ControlFlow<()>,
 {
     /// Goes on with a step; `new`: whether one of the rows bound so far was touched, or all matches are wanted anyway. Recursion is as deep as the
     /// rule has row atoms but the last, which is bounded (`MAX_RULE_SIZE`).
@@ -207,7 +213,7 @@ where
                 Some(Step::Row(row)) => break row,
                 Some(step) if step.condition(self.graph, &mut self.registers) => at += 1,
                 Some(_) => return ControlFlow::Continue(()),
-                None => return (self.found)(self.graph, &self.rows, &mut self.registers),
+                None => return self.found(),
             }
         };
         if row.last {
@@ -265,20 +271,96 @@ where
                 found.as_slice()
             }
         };
-        let done = at + 1 == self.matcher.steps.len();
+        if candidates.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        if let Some(tail) = &self.matcher.tail {
+            return self.finish(row, tail, candidates, new);
+        }
         for &candidate in candidates {
             // The index may have sorted out what others have not seen either.
             let new = new || self.graph.touched(RowId(candidate)) > self.since;
-            if !new || !self.enter(row, candidate) {
-                continue;
-            }
-            if done {
-                (self.found)(self.graph, &self.rows, &mut self.registers)?;
-            } else {
+            if new && self.enter(row, candidate) {
                 self.step(at + 1, true)?;
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// [`Search::last`] where matches are complete with the row: from the row to the batch, without a detour through the registers.
+    fn finish(&mut self, row: &RowStep, tail: &Tail, candidates: &[u32], new: bool) -> ControlFlow<()> {
+        let registers = self.registers.as_slice();
+        // Columns that are not checked are masked out.
+        let wanted = tail.checked.map(|register| match register {
+            Some(register) => (registers[register as usize], u32::MAX),
+            None => (0, 0),
+        });
+        let class_wanted = tail.class_checked.then(|| registers[row.class as usize]);
+        let is_root = row.slot == 0;
+        let mut candidates = candidates.iter();
+        loop {
+            let batch = &mut *self.batch;
+            let (kept, rows) = (batch.kept.as_mut_slice(), batch.rows.as_mut_slice());
+            let first = batch.size;
+            let mut lane = first;
+            while lane < BATCH {
+                let Some(&candidate) = candidates.next() else {
+                    break;
+                };
+                // The index may have sorted out what others have not seen either.
+                if !(new || self.graph.touched(RowId(candidate)) > self.since)
+                    || is_root && !(self.owns)(RowId(candidate))
+                {
+                    continue;
+                }
+                let (class, slots) = self.graph.narrow(candidate);
+                let differs = (slots[0] ^ wanted[0].0) & wanted[0].1 | (slots[1] ^ wanted[1].0) & wanted[1].1;
+                if differs != 0 || class_wanted.is_some_and(|wanted| wanted != class) {
+                    continue;
+                }
+                if let Some(place) = tail.kept[0] {
+                    kept[place as usize][lane] = slots[0];
+                }
+                if let Some(place) = tail.kept[1] {
+                    kept[place as usize][lane] = slots[1];
+                }
+                if let Some(place) = tail.class_kept {
+                    kept[place as usize][lane] = class;
+                }
+                rows[row.slot][lane] = candidate;
+                lane += 1;
+            }
+            // What the rows before have bound is the same for all matches of the run.
+            if first < lane {
+                for &(place, register) in &tail.outer {
+                    kept[place as usize][first..lane].fill(registers[register as usize]);
+                }
+                for (rows, &own) in rows[..row.slot].iter_mut().zip(&self.rows) {
+                    rows[first..lane].fill(own);
+                }
+            }
+            batch.size = lane;
+            if lane < BATCH {
+                return ControlFlow::Continue(());
+            }
+            (self.full)(self.graph, self.batch)?;
+        }
+    }
+
+    /// Puts a match into the batch.
+    fn found(&mut self) -> ControlFlow<()> {
+        let lane = self.batch.size;
+        for (own, &register) in self.batch.kept.iter_mut().zip(&self.matcher.kept) {
+            own[lane] = self.registers[register as usize];
+        }
+        for (own, &row) in self.batch.rows.iter_mut().zip(&self.rows) {
+            own[lane] = row;
+        }
+        self.batch.size = lane + 1;
+        if self.batch.size < BATCH {
+            return ControlFlow::Continue(());
+        }
+        (self.full)(self.graph, self.batch)
     }
 
     /// The row of a step all of whose arguments are bound.
@@ -296,9 +378,8 @@ where
         if step.slot == 0 && !(self.owns)(RowId(row)) {
             return false;
         }
-        let class = self.graph.row_class(row);
-        let arguments = self.graph.arguments_of(RowId(row), step.columns.len());
-        self.rows[step.slot] = RowId(row);
+        let (class, arguments) = self.graph.class_and_arguments(row, step.columns.len());
+        self.rows[step.slot] = row;
         step.join(arguments, class, &mut self.registers)
     }
 }

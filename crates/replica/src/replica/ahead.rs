@@ -6,9 +6,9 @@ use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::graph::{EGraph, RowId};
 use eqmesh_egraph::matching::{Batch, Told};
 
-use super::{Birth, Checked, Draft, KnownRule, Replica};
+use super::{Checked, Draft, KnownRule};
 use crate::block::Segment;
-use crate::version::{AgentId, Dot, Name};
+use crate::version::Dot;
 
 /// A copy of the e-graph on which the applications of the draft were tried.
 #[derive(Clone, Debug)]
@@ -20,39 +20,26 @@ pub(super) struct Ahead {
     pub(super) segments: usize,
     /// The rows that the facts name, by ordinal.
     pub(super) rows: Vec<RowId>,
-    /// Of the new rows.
-    pub(super) births: Vec<Birth>,
     pub(super) unions: u64,
-    first_row: u32,
-    place: Place,
-}
-
-/// Where the names of the nodes begin that the draft's facts name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    agent: AgentId,
-    height: u32,
-    first_ordinal: u32,
 }
 
 impl Ahead {
-    /// Copies the e-graph of a generation and applies what the draft, if there is one, holds so far.
+    /// Copies the e-graph of a generation, into the memory of another one, and applies what the draft, if there is one, holds so far.
     pub(super) fn of(
         graph: &EGraph,
         generation: u64,
-        place: Place,
         draft: Option<&Draft>,
         rules: &BTreeMap<Dot, KnownRule>,
+        memory: EGraph,
     ) -> Ahead {
+        let mut copy = memory;
+        copy.copy_from(graph);
         let mut ahead = Ahead {
             generation,
-            graph: graph.clone(),
+            graph: copy,
             segments: 0,
             rows: Vec::new(),
-            births: Vec::new(),
             unions: 0,
-            first_row: graph.row_count(),
-            place,
         };
         let Some(draft) = draft.filter(|draft| draft.own.generation == generation) else {
             return ahead;
@@ -105,41 +92,8 @@ impl Ahead {
     /// Names the rows of the matches that tell something.
     #[inline]
     fn note(&mut self, batch: &Batch, telling: u32) {
-        let Place {
-            agent,
-            height,
-            first_ordinal,
-        } = self.place;
-        self.births
-            .resize((self.graph.row_count() - self.first_row) as usize, Birth::NEVER);
         for lane in (0..batch.len()).filter(|lane| telling >> lane & 1 == 1) {
-            for row in batch.added(lane) {
-                if let Some(place) = row.0.checked_sub(self.first_row) {
-                    let ordinal = first_ordinal + self.rows.len() as u32;
-                    let own = &mut self.births[place as usize];
-                    // Ordinals ascend, so the first name is the least.
-                    if *own == Birth::NEVER {
-                        let name = Name { agent, ordinal };
-                        *own = Birth { height, name };
-                    }
-                }
-                self.rows.push(row);
-            }
-        }
-    }
-}
-
-impl Replica {
-    /// Where the names of the draft's nodes begin, or will begin.
-    pub(super) fn draft_place(&self) -> Place {
-        let (height, first_ordinal) = match &self.draft {
-            Some(draft) => (draft.height, draft.nodes_before),
-            None => (self.next_height(), self.own_nodes),
-        };
-        Place {
-            agent: self.options.agent,
-            height,
-            first_ordinal,
+            batch.added(lane).for_each(|row| self.rows.push(row));
         }
     }
 }

@@ -7,7 +7,7 @@ use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::graph::EGraph;
 use eqmesh_egraph::matching::{Batch, Ground, Scope, Told};
 
-use super::ahead::{Ahead, Place};
+use super::ahead::Ahead;
 use super::{Birth, Budget, Checked, Draft, KnownRule, Mark, Replica, Share, StepReport, version};
 use crate::block::Segment;
 use crate::fault::Fault;
@@ -71,7 +71,7 @@ impl Replica {
             derived: Vec::with_capacity(plan.len()),
             found: 0,
             generation,
-            place: self.draft_place(),
+            spare: &mut self.spare.graph,
             draft: self.draft.as_ref(),
             ahead,
         };
@@ -89,12 +89,8 @@ impl Replica {
                     owns_ground: share.index == 0,
                 },
                 |row| share.count == 1 || owner(births[row.0 as usize].name, share.count) == share.index,
-                |graph, rows, registers| {
-                    if known.matcher.collect(&mut batch, rows, registers) {
-                        derivation.look(graph, known, &mut batch)?;
-                    }
-                    ControlFlow::Continue(())
-                },
+                &mut batch,
+                |graph, batch| derivation.look(graph, known, batch),
             );
             if ended.is_continue() {
                 ended = derivation.look(&mut self.graph, known, &mut batch);
@@ -192,7 +188,7 @@ struct Derivation<'a> {
     /// Matches that add something.
     found: usize,
     generation: u64,
-    place: Place,
+    spare: &'a mut EGraph,
     draft: Option<&'a Draft>,
     /// Where matches are tried, once there are many: what says no more than the facts before it is left out. In a round that folds many ways into one, that
     /// is most. The copy is kept, since it is the e-graph that results if nobody else has anything to say.
@@ -286,12 +282,10 @@ impl Derivation<'_> {
         };
         let derived = self.derived.last_mut().expect("begun");
         for lane in (0..batch.len()).filter(|lane| telling >> lane & 1 == 1) {
-            let numbers = batch
-                .rows(lane)
-                .iter()
-                .map(|row| self.numbers.of(self.births[row.0 as usize].name));
-            derived.nodes.extend(numbers);
-            derived.checked.kept.extend_from_slice(batch.kept(lane));
+            for row in batch.rows(lane) {
+                derived.nodes.push(self.numbers.of(self.births[row.0 as usize].name));
+            }
+            batch.kept(lane).for_each(|value| derived.checked.kept.push(value));
             derived.count += 1;
             self.found += 1;
         }
@@ -304,7 +298,8 @@ impl Derivation<'_> {
 
     /// Copies the e-graph, and tries on it what was found so far.
     fn go_ahead(&mut self, graph: &EGraph) {
-        let mut ahead = Ahead::of(graph, self.generation, self.place, self.draft, self.rules);
+        let memory = std::mem::take(self.spare);
+        let mut ahead = Ahead::of(graph, self.generation, self.draft, self.rules, memory);
         for own in &mut self.derived {
             let known = &self.rules[&own.rule];
             let telling = ahead.apply_all(known, &own.checked, own.count, Told::Changes);

@@ -15,14 +15,20 @@ use crate::version::{AgentId, Dot, Name};
 
 impl Replica {
     pub(super) fn draft(&mut self) -> &mut Draft {
-        let (logs, graph_facts, height, nodes_before) =
-            (&self.logs, self.own_facts, self.next_height(), self.own_nodes);
+        let (logs, graph_facts, height, nodes_before) = (&self.logs, self.own_facts, self.own_height, self.own_nodes);
         let undeclared = &mut self.undeclared;
         let (graph, generation) = (&self.graph, self.generation);
         self.draft.get_or_insert_with(|| {
+            let base = version(logs);
+            let above = logs
+                .values()
+                .map(|log| log.height(u64::MAX))
+                .max()
+                .unwrap_or(0)
+                .max(height);
             let mut draft = Draft {
-                base: version(logs),
-                height,
+                base,
+                height: above + 1,
                 first: graph_facts + 1,
                 operators: Vec::new(),
                 operator_ids: BTreeMap::new(),
@@ -43,12 +49,6 @@ impl Replica {
             }
             draft
         })
-    }
-
-    /// The height of a draft that begins now.
-    pub(super) fn next_height(&self) -> u32 {
-        let settled = self.logs.values().map(|log| log.height(u64::MAX)).max().unwrap_or(0);
-        settled.max(self.own_height) + 1
     }
 
     fn draft_operator(&mut self, id: OperatorId) -> u32 {
@@ -296,8 +296,10 @@ impl Replica {
             .ahead
             .as_ref()
             .is_some_and(|ahead| ahead.segments == block.segments.len());
-        if !complete || self.logs.keys().any(|&agent| agent != self.options.agent) {
-            own.ahead = None;
+        if (!complete || self.logs.keys().any(|&agent| agent != self.options.agent))
+            && let Some(ahead) = own.ahead.take()
+        {
+            self.spare.graph = ahead.graph;
         }
         let bytes = block.encode();
         let key = (block.origin, block.first);

@@ -9,7 +9,7 @@ use eqmesh_egraph::matching::{Batch, Matcher, NotAMatch, Told};
 use eqmesh_egraph::program;
 
 use super::ahead::Ahead;
-use super::{Birth, Checked, KnownRule, Own, Replica, Settled, Waiting, version};
+use super::{Birth, Checked, KnownRule, Own, Replica, Settled, Spare, Waiting, version};
 use crate::block::{Block, Body, BodyArgument, Segment};
 use crate::fault::Fault;
 use crate::log::{Frame, Rows};
@@ -125,9 +125,21 @@ impl Replica {
     fn go_ahead(&mut self, block: &Block, bytes: Arc<[u8]>, ahead: Ahead) -> u64 {
         let old = std::mem::replace(&mut self.graph, ahead.graph);
         self.graph.follow(&old);
-        self.births.extend(ahead.births);
+        self.spare.graph = old;
         let log = self.logs.entry(block.origin).or_default();
         let first_ordinal = log.rows.len() as u32;
+        self.births.resize(self.graph.row_count() as usize, Birth::NEVER);
+        for (row, ordinal) in ahead.rows.iter().zip(first_ordinal..) {
+            let birth = &mut self.births[row.0 as usize];
+            // Rows that were there have earlier names, and of the others' names the first is the least.
+            if *birth == Birth::NEVER {
+                let agent = block.origin;
+                *birth = Birth {
+                    height: block.height,
+                    name: Name { agent, ordinal },
+                };
+            }
+        }
         log.rows.extend(ahead.rows);
         log.enter(block, bytes, first_ordinal);
         ahead.unions
@@ -140,13 +152,16 @@ impl Replica {
         if self.graph.dead_rows() > MIN_DEAD.max(self.graph.enodes()) {
             self.compact();
         }
-        self.index = None;
+        if let Some(index) = self.index.take() {
+            self.spare.index = index;
+        }
         self.naming = None;
         self.generation += 1;
     }
 
     /// Drops the dead rows of the e-graph, which must be about to be indexed anew.
     fn compact(&mut self) {
+        self.spare = Spare::default();
         let compaction = self.graph.compact();
         for log in self.logs.values_mut() {
             for row in &mut log.rows {
