@@ -52,7 +52,7 @@ struct Use {
     next: u32,
 }
 
-/// New numbers for old ones. See [`EGraph::compact`].
+/// New numbers for old ones. See [`EGraph::compact_from`].
 #[derive(Clone, Debug)]
 pub struct Compaction {
     rows: Vec<u32>,
@@ -104,7 +104,7 @@ impl Uses {
 /// [`EGraph::unite`] only queues: until `rebuild`, no representative changes, so that a whole batch of additions works with the
 /// ids of the batch's beginning and never asks for a representative.
 ///
-/// Rows are added, found dead and forwarded; a row's number stays good until [`EGraph::compact`].
+/// Rows are added, found dead and forwarded; a row's number stays good until [`EGraph::compact_from`].
 ///
 /// # Touched rows
 ///
@@ -136,14 +136,30 @@ pub struct EGraph {
     live_classes: usize,
 }
 
-/// Copies a list into the memory of another, with room for as much again if that has to be made.
-pub(crate) fn copy<T: Copy>(to: &mut Vec<T>, from: &[T]) {
-    if to.capacity() < from.len() {
-        // What is there is of no use: it is not to be moved, nor to take up room meanwhile.
-        *to = Vec::new();
-        to.reserve_exact(from.len() * 2);
+/// The most that an e-graph is thought to grow by while it is added to.
+const MAX_GROWTH: u64 = 4;
+
+/// By which factor an e-graph is thought to grow: `now` over `before`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Growth {
+    now: u64,
+    before: u64,
+}
+
+impl Growth {
+    fn of(self, len: usize) -> usize {
+        (len as u64 * self.now / self.before) as usize
     }
+}
+
+/// Copies a list into the memory of another, or of its own with room for growth.
+pub(crate) fn copy<T: Copy>(to: &mut Vec<T>, from: &[T], growth: Growth) {
     to.clear();
+    if to.capacity() < from.len() + from.len() / 8 {
+        // What is there is of no use: it need not be moved, nor take up room meanwhile.
+        *to = Vec::new();
+        to.reserve_exact(growth.of(from.len()));
+    }
     to.extend_from_slice(from);
 }
 
@@ -666,22 +682,33 @@ impl EGraph {
         self.enter(hash, row);
     }
 
-    /// Becomes a copy of another e-graph of the same origin, in the memory that it has. What is new has room for as much again, since a copy is made to
-    /// add to it.
+    /// Becomes a copy of another e-graph, of which it has been a copy before, in the memory that it has. A copy is made to add to it: where that memory does
+    /// not do, there is room for growth by the same factor as since then.
     pub fn copy_from(&mut self, other: &EGraph) {
         self.follow(other);
         for (own, table) in self.tables.iter_mut().zip(&other.tables) {
             own.live = table.live;
         }
-        copy(&mut self.rows, &other.rows);
-        copy(&mut self.pool, &other.pool);
-        copy(&mut self.colors, &other.colors);
-        self.hashcons.copy_from(&other.hashcons);
-        self.classes.copy_from(&other.classes);
-        copy(&mut self.class_colors, &other.class_colors);
-        copy(&mut self.class_uses, &other.class_uses);
-        copy(&mut self.uses, &other.uses);
-        copy(&mut self.touched, &other.touched);
+        let (before, now) = (self.rows.len() as u64, other.rows.len() as u64);
+        let growth = Growth {
+            // Guessing too high takes up addresses, guessing too low means moving.
+            now: if before == 0 {
+                2
+            } else {
+                now.clamp(before + before / 2, before * MAX_GROWTH)
+            },
+            before: before.max(1),
+        };
+        self.hashcons
+            .copy_from(&other.hashcons, growth.of(other.live_rows), other.live_rows);
+        copy(&mut self.rows, &other.rows, growth);
+        copy(&mut self.pool, &other.pool, growth);
+        copy(&mut self.colors, &other.colors, growth);
+        self.classes.copy_from(&other.classes, growth);
+        copy(&mut self.class_colors, &other.class_colors, growth);
+        copy(&mut self.class_uses, &other.class_uses, growth);
+        copy(&mut self.uses, &other.uses, growth);
+        copy(&mut self.touched, &other.touched, growth);
         self.epoch = other.epoch;
         self.pending.clone_from(&other.pending);
         self.deaths.clone_from(&other.deaths);
@@ -716,59 +743,62 @@ impl EGraph {
         self.rows.len() - self.live_rows
     }
 
-    /// Drops the dead rows and numbers rows and classes anew, without gaps, so that what is alive lies close together. Row and class numbers from before are
-    /// good for nothing but [`Compaction`]. The e-graph must be rebuilt. O(rows + classes).
-    pub fn compact(&mut self) -> Compaction {
-        debug_assert!(self.is_clean() && self.deaths.is_empty());
+    /// Becomes a copy of another e-graph, of which it has been a copy before, without the dead rows, in the memory that it has. Rows and classes are numbered
+    /// anew, without gaps, so that what is alive lies close together. Row and class numbers from before are good for nothing but [`Compaction`]. The other one
+    /// must be rebuilt. O(rows + classes).
+    pub fn compact_from(&mut self, other: &EGraph) -> Compaction {
+        debug_assert!(other.is_clean() && other.deaths.is_empty());
+        self.follow(other);
+        for (own, table) in self.tables.iter_mut().zip(&other.tables) {
+            own.live = table.live;
+        }
+        self.epoch = other.epoch;
+        self.live_rows = other.live_rows;
+        self.live_classes = other.live_classes;
+        self.pending.clear();
+        self.deaths.clear();
+        for list in [&mut self.pool, &mut self.touched] {
+            list.clear();
+        }
+        for colors in [&mut self.colors, &mut self.class_colors] {
+            colors.clear();
+        }
+        self.rows.clear();
         let mut renumbered = Compaction {
-            rows: vec![NIL; self.rows.len()],
-            classes: vec![NIL; self.classes.len()],
+            rows: vec![NIL; other.rows.len()],
+            classes: vec![NIL; other.classes.len()],
         };
-        let mut old = std::mem::take(&mut self.rows);
-        let (old_pool, old_colors) = (std::mem::take(&mut self.pool), std::mem::take(&mut self.colors));
-        let (old_touched, old_class_colors) = (
-            std::mem::take(&mut self.touched),
-            std::mem::take(&mut self.class_colors),
-        );
-        self.rows.reserve_exact(self.live_rows);
-        self.colors.reserve_exact(self.live_rows);
-        self.touched.reserve_exact(self.live_rows);
         let mut classes = 0;
-        for (at, row) in old.iter().enumerate() {
+        for (at, row) in other.rows.iter().enumerate() {
             if row.operator == DEAD {
                 continue;
             }
-            let class = self.classes.find(row.class);
+            let class = other.classes.get(row.class);
             // A row whose class has changed since the last index is touched, which the new number would hide.
             let touched = if class == row.class {
-                old_touched[at]
+                other.touched[at]
             } else {
-                self.epoch
+                other.epoch
             };
             let number = &mut renumbered.classes[class as usize];
             if *number == NIL {
                 *number = classes;
                 classes += 1;
-                self.class_colors.push(old_class_colors[class as usize]);
+                self.class_colors.push(other.class_colors[class as usize]);
             }
             renumbered.rows[at] = self.rows.len() as u32;
             self.rows.push(Row { class: *number, ..*row });
-            self.colors.push(old_colors[at]);
+            self.colors.push(other.colors[at]);
             self.touched.push(touched);
         }
-        for at in 0..old.len() {
-            if old[at].operator == DEAD {
-                let mut survivor = old[at].slots[0];
-                while old[survivor as usize].operator == DEAD {
-                    survivor = old[survivor as usize].slots[0];
-                }
-                old[at].slots[0] = survivor;
-                renumbered.rows[at] = renumbered.rows[survivor as usize];
+        for (at, row) in other.rows.iter().enumerate() {
+            if row.operator == DEAD {
+                renumbered.rows[at] = renumbered.rows[other.resolve(RowId(at as u32)).0 as usize];
             }
         }
-        drop(old);
-        self.classes = UnionFind::of(classes);
-        self.class_uses = vec![Uses::NONE; classes as usize];
+        self.classes.refill(classes);
+        self.class_uses.clear();
+        self.class_uses.resize(classes as usize, Uses::NONE);
         self.uses.clear();
         let mut key = Vec::new();
         for at in 0..self.rows.len() {
@@ -780,7 +810,7 @@ impl EGraph {
             if arity <= 2 {
                 key.extend_from_slice(&slots[..arity as usize]);
             } else {
-                key.extend_from_slice(&old_pool[slots[0] as usize..][..arity as usize]);
+                key.extend_from_slice(&other.pool[slots[0] as usize..][..arity as usize]);
             }
             for (i, argument) in key.iter_mut().enumerate() {
                 if class_columns >> i & 1 == 1 {

@@ -88,22 +88,56 @@ impl HashCons {
         self.used += 1;
     }
 
+    /// Answers the entries there were.
     fn resize(&mut self, capacity: usize) -> Vec<u64> {
-        self.used = 0;
-        self.shift = 64 - capacity.trailing_zeros();
-        std::mem::replace(&mut self.entries, vec![0; capacity])
+        let old = std::mem::replace(&mut self.entries, vec![0; capacity]);
+        self.measure();
+        old
     }
 
-    /// Becomes a copy, in the memory that there is.
-    pub(crate) fn copy_from(&mut self, other: &HashCons) {
-        self.entries.clear();
-        self.entries.extend_from_slice(&other.entries);
-        (self.used, self.shift) = (other.used, other.shift);
+    /// [`HashCons::resize`] where the entries are of no use any more: in the memory that there is, if it does.
+    fn empty(&mut self, capacity: usize) {
+        if self.entries.capacity() < capacity || self.entries.is_empty() {
+            self.entries = Vec::new();
+            self.entries = vec![0; capacity];
+        } else {
+            self.entries.clear();
+            self.entries.resize(capacity, 0);
+        }
+        self.measure();
+    }
+
+    fn measure(&mut self) {
+        self.used = 0;
+        self.shift = 64 - self.entries.len().trailing_zeros();
+    }
+
+    /// Becomes a copy, in the memory that there is; made large enough at once for as many rows as are thought to come, if the other has few old entries
+    /// among those of its `live` rows.
+    pub(crate) fn copy_from(&mut self, other: &HashCons, expected: usize, live: usize) {
+        let capacity = (expected * 8 / 5 + 1).next_power_of_two();
+        if capacity <= other.entries.len() || other.is_stale(live) {
+            self.entries.clear();
+            self.entries.extend_from_slice(&other.entries);
+            (self.used, self.shift) = (other.used, other.shift);
+        } else {
+            self.resize(capacity);
+            other
+                .entries
+                .iter()
+                .filter(|&&entry| entry != 0)
+                .for_each(|&entry| self.put(entry, entry));
+        }
+    }
+
+    /// Whether many of the entries are old ones, of arguments that have changed since.
+    fn is_stale(&self, live: usize) -> bool {
+        self.used / 3 * 2 > live
     }
 
     /// Makes room if there are few old entries among those of `live` rows, by doubling; otherwise answers false: refill it.
     pub(crate) fn grow(&mut self, live: usize) -> bool {
-        if self.used / 3 * 2 > live {
+        if self.is_stale(live) {
             return false;
         }
         let capacity = (self.entries.len() * 2).max(64);
@@ -118,7 +152,7 @@ impl HashCons {
     /// Refills the table with these rows only; there is room for about as many again.
     pub(crate) fn refill(&mut self, live: usize, rows: impl Iterator<Item = (u64, u32)>) {
         let capacity = (live * 2).next_power_of_two().max(64);
-        self.resize(capacity);
+        self.empty(capacity);
         for (hash, row) in rows {
             let entered = self.insert(hash, row);
             debug_assert!(entered);

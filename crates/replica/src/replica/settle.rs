@@ -9,7 +9,7 @@ use eqmesh_egraph::matching::{Batch, Matcher, NotAMatch, Told};
 use eqmesh_egraph::program;
 
 use super::ahead::Ahead;
-use super::{Birth, Checked, KnownRule, Own, Replica, Settled, Spare, Waiting, version};
+use super::{Birth, Checked, KnownRule, Own, Replica, Settled, Waiting, version};
 use crate::block::{Block, Body, BodyArgument, Segment};
 use crate::fault::Fault;
 use crate::log::{Frame, Rows};
@@ -161,8 +161,8 @@ impl Replica {
 
     /// Drops the dead rows of the e-graph, which must be about to be indexed anew.
     fn compact(&mut self) {
-        self.spare = Spare::default();
-        let compaction = self.graph.compact();
+        let compaction = self.spare.graph.compact_from(&self.graph);
+        std::mem::swap(&mut self.graph, &mut self.spare.graph);
         for log in self.logs.values_mut() {
             for row in &mut log.rows {
                 *row = compaction.row(*row);
