@@ -226,6 +226,9 @@ impl Derivation<'_> {
     fn look(&mut self, graph: &mut EGraph, known: &KnownRule, batch: &mut Batch) -> ControlFlow<()> {
         let matcher = &known.matcher;
         let mut ended = ControlFlow::Continue(());
+        if batch.is_empty() {
+            return ended;
+        }
         if batch.len() as u64 > self.budget.matches {
             batch.truncate(self.budget.matches as usize);
             ended = ControlFlow::Break(());

@@ -66,8 +66,10 @@ impl Replica {
                 && let Some(Waiting { block, bytes, own }) = batch.pop()
             {
                 settled.accepted += block.facts();
+                // Where nothing is checked again, what is known of the matches is a burden.
+                let marks = own.map(|own| own.marks);
                 unions += self.go_ahead(&block, bytes, *ahead);
-                self.marks.extend(own.into_iter().flat_map(|own| own.marks));
+                self.marks.extend(marks.into_iter().flatten());
                 self.close(least);
                 continue;
             }
@@ -554,6 +556,7 @@ fn check_applications(
     let ground = matcher
         .ground(graph, before)
         .ok_or_else(|| no_match(0, NotAMatch::Ground))?;
+    let is_total = matcher.is_total();
     let mut kept = Vec::with_capacity(count as usize * matcher.width());
     let (mut registers, mut rows) = (Vec::new(), vec![RowId(0); width as usize]);
     for at in 0..count as usize {
@@ -578,7 +581,7 @@ fn check_applications(
             );
             return Err((at as u64, reason));
         }
-        if !matcher.is_defined(graph, &mut registers) {
+        if !is_total && !matcher.is_defined(graph, &mut registers) {
             let reason = format!("rule `{}`: a primitive is undefined there", rule.name);
             return Err((at as u64, reason));
         }
