@@ -73,6 +73,11 @@ impl Replica {
             generation,
             spare: &mut self.spare.graph,
             draft: self.draft.as_ref(),
+            worth_a_copy: if share.count == 1 {
+                WORTH_A_COPY_ALONE
+            } else {
+                WORTH_A_COPY
+            },
             ahead,
         };
         for (dot, ground, since) in plan {
@@ -190,6 +195,7 @@ struct Derivation<'a> {
     generation: u64,
     spare: &'a mut EGraph,
     draft: Option<&'a Draft>,
+    worth_a_copy: usize,
     /// Where matches are tried, once there are many: what says no more than the facts before it is left out. In a round that folds many ways into one, that
     /// is most. The copy is kept, since it is the e-graph that results if nobody else has anything to say.
     ahead: Option<Box<Ahead>>,
@@ -293,7 +299,7 @@ impl Derivation<'_> {
             self.found += 1;
         }
         batch.clear();
-        if self.ahead.is_none() && self.found > 0 && self.found >= graph.enodes() / WORTH_A_COPY {
+        if self.ahead.is_none() && self.found > 0 && self.found >= graph.enodes() / self.worth_a_copy {
             self.go_ahead(graph);
         }
         ended
@@ -329,6 +335,9 @@ impl Derived {
 
 /// It pays to try matches on a copy of the e-graph if there is one match for this many e-nodes.
 const WORTH_A_COPY: usize = 4;
+
+/// The same where nobody shares the search: the copy becomes the e-graph, and nothing is applied twice.
+const WORTH_A_COPY_ALONE: usize = 16;
 
 /// Which of `count` shares a root's name falls in.
 fn owner(name: Name, count: u32) -> u32 {
