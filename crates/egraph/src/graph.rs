@@ -1,4 +1,7 @@
-//! The e-graph itself: rows, hash-consing, union and rebuilding.
+//! The e-graph itself: rows, hash-consing and union.
+
+mod copy;
+mod rebuild;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,6 +10,9 @@ use crate::hashcons::{HashCons, hash_node};
 use crate::operator::{Operator, Output, Sort};
 use crate::unionfind::UnionFind;
 use crate::value::{ValueId, Values};
+
+pub use copy::Compaction;
+pub(crate) use copy::{Growth, copy};
 
 /// The local number of an operator. Never leaves the replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,9 +28,6 @@ pub struct RowId(pub u32);
 
 const DEAD: u32 = u32::MAX;
 const NIL: u32 = u32::MAX;
-
-/// How many rows are brought up to date at once when rebuilding.
-const REBUILT_AT_ONCE: usize = 32;
 
 /// One e-node: 16 bytes. Up to two arguments stand in the row; of more, the first slot says where they begin in the pool.
 /// A dead row (a duplicate after congruence) has `operator == DEAD` and the surviving row in the first slot.
@@ -50,30 +53,6 @@ struct Table {
 struct Use {
     row: u32,
     next: u32,
-}
-
-/// New numbers for old ones. See [`EGraph::compact_from`].
-#[derive(Clone, Debug)]
-pub struct Compaction {
-    rows: Vec<u32>,
-    classes: Vec<u32>,
-}
-
-impl Compaction {
-    /// The row's new number; of a dead row, that of the row which it turned out to equal.
-    pub fn row(&self, row: RowId) -> RowId {
-        RowId(self.rows[row.0 as usize])
-    }
-
-    /// For each old row, in order, its new number.
-    pub fn rows(&self) -> impl Iterator<Item = RowId> {
-        self.rows.iter().map(|&row| RowId(row))
-    }
-
-    /// The class's new number; `u32::MAX` if it was no representative.
-    pub(crate) fn class(&self, class: u32) -> u32 {
-        self.classes[class as usize]
-    }
 }
 
 /// The list of a class's uses.
@@ -134,33 +113,6 @@ pub struct EGraph {
     deaths: Vec<(RowId, RowId)>,
     live_rows: usize,
     live_classes: usize,
-}
-
-/// The most that an e-graph is thought to grow by while it is added to.
-const MAX_GROWTH: u64 = 4;
-
-/// By which factor an e-graph is thought to grow: `now` over `before`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Growth {
-    now: u64,
-    before: u64,
-}
-
-impl Growth {
-    fn of(self, len: usize) -> usize {
-        (len as u64 * self.now / self.before) as usize
-    }
-}
-
-/// Copies a list into the memory of another, or of its own with room for growth.
-pub(crate) fn copy<T: Copy>(to: &mut Vec<T>, from: &[T], growth: Growth) {
-    to.clear();
-    if to.capacity() < from.len() + from.len() / 8 {
-        // What is there is of no use: it need not be moved, nor take up room meanwhile.
-        *to = Vec::new();
-        to.reserve_exact(growth.of(from.len()));
-    }
-    to.extend_from_slice(from);
 }
 
 impl EGraph {
@@ -566,262 +518,9 @@ impl EGraph {
         }
     }
 
-    /// Does what [`EGraph::unite`] asked for and restores congruence: deferred rebuilding (Willsey et al., POPL 2021) by a worklist, so that
-    /// the time is bound by the uses of the smaller class of each union. All that waits is united first; then the rows that this concerns are brought up
-    /// to date in batches, so that misses of the cache overlap. Answers the number of unions.
-    pub fn rebuild(&mut self) -> u64 {
-        if self.pending.is_empty() {
-            return 0;
-        }
-        let mut unions = 0;
-        let (mut dirty, mut scratch) = (std::mem::take(&mut self.dirty), Vec::new());
-        while !self.pending.is_empty() {
-            while let Some((a, b)) = self.pending.pop_front() {
-                let (a, b) = (self.classes.find(a), self.classes.find(b));
-                if a == b {
-                    continue;
-                }
-                let (a_uses, b_uses) = (self.class_uses[a as usize].count, self.class_uses[b as usize].count);
-                let (root, child) = if (a_uses, b) > (b_uses, a) { (a, b) } else { (b, a) };
-                self.classes.union(root, child);
-                self.live_classes -= 1;
-                unions += 1;
-                self.class_colors[root as usize] =
-                    self.class_colors[root as usize].union(self.class_colors[child as usize]);
-                let mut moved = Uses::NONE;
-                let mut at = self.class_uses[child as usize].head;
-                while at != NIL {
-                    let Use { row, next } = self.uses[at as usize];
-                    // Dead rows leave the list.
-                    if self.rows[row as usize].operator != DEAD {
-                        dirty.push(row);
-                        if moved.head == NIL {
-                            moved.head = at;
-                        } else {
-                            self.uses[moved.tail as usize].next = at;
-                        }
-                        moved.tail = at;
-                        moved.count += 1;
-                    }
-                    at = next;
-                }
-                if moved.head != NIL {
-                    let own = &mut self.class_uses[root as usize];
-                    self.uses[moved.tail as usize].next = own.head;
-                    if own.head == NIL {
-                        own.tail = moved.tail;
-                    }
-                    own.head = moved.head;
-                    own.count += moved.count;
-                }
-            }
-            for batch in dirty.chunks(REBUILT_AT_ONCE) {
-                let mut seen = 0;
-                for &row in batch {
-                    let Row { operator, slots, .. } = self.rows[row as usize];
-                    if operator != DEAD && self.tables[operator as usize].arity == 2 {
-                        let class_columns = self.class_columns(operator);
-                        let now = |i: usize| match class_columns >> i & 1 {
-                            1 => self.classes.get(slots[i]),
-                            _ => slots[i],
-                        };
-                        seen ^= self.warm(hash_node(operator, &[now(0), now(1)]));
-                    }
-                }
-                std::hint::black_box(seen);
-                for &row in batch {
-                    if self.rows[row as usize].operator != DEAD {
-                        self.canonicalize(row, &mut scratch);
-                    }
-                }
-            }
-            dirty.clear();
-        }
-        self.dirty = dirty;
-        unions
-    }
-
-    /// Brings a live row's arguments up to date; if that makes it a duplicate, it dies and the two classes are to be united.
-    fn canonicalize(&mut self, row: u32, scratch: &mut Vec<u32>) {
-        scratch.clear();
-        scratch.extend_from_slice(self.arguments(RowId(row)));
-        let operator = self.rows[row as usize].operator;
-        let class_columns = self.class_columns(operator);
-        let mut changed = false;
-        for (i, argument) in scratch.iter_mut().enumerate() {
-            if class_columns >> i & 1 == 1 {
-                let root = self.classes.find(*argument);
-                changed |= root != *argument;
-                *argument = root;
-            }
-        }
-        if !changed {
-            return;
-        }
-        let hash = hash_node(operator, scratch);
-        if let Some(survivor) = self.find_row(hash, operator, scratch) {
-            debug_assert_ne!(survivor, row);
-            let dead = &mut self.rows[row as usize];
-            let class = dead.class;
-            dead.operator = DEAD;
-            dead.slots[0] = survivor;
-            self.colors[survivor as usize] = self.colors[survivor as usize].union(self.colors[row as usize]);
-            self.deaths.push((RowId(row), RowId(survivor)));
-            self.live_rows -= 1;
-            self.tables[operator as usize].live -= 1;
-            self.unite(ClassId(class), ClassId(self.rows[survivor as usize].class));
-            return;
-        }
-        if scratch.len() <= 2 {
-            self.rows[row as usize].slots[..scratch.len()].copy_from_slice(scratch);
-        } else {
-            let start = self.rows[row as usize].slots[0] as usize;
-            self.pool[start..start + scratch.len()].copy_from_slice(scratch);
-        }
-        self.touched[row as usize] = self.epoch;
-        self.enter(hash, row);
-    }
-
-    /// Becomes a copy of another e-graph, of which it has been a copy before, in the memory that it has. A copy is made to add to it: where that memory does
-    /// not do, there is room for growth by the same factor as since then.
-    pub fn copy_from(&mut self, other: &EGraph) {
-        self.follow(other);
-        for (own, table) in self.tables.iter_mut().zip(&other.tables) {
-            own.live = table.live;
-        }
-        let (before, now) = (self.rows.len() as u64, other.rows.len() as u64);
-        let growth = Growth {
-            // Guessing too high takes up addresses, guessing too low means moving.
-            now: if before == 0 {
-                2
-            } else {
-                now.clamp(before + before / 2, before * MAX_GROWTH)
-            },
-            before: before.max(1),
-        };
-        self.hashcons
-            .copy_from(&other.hashcons, growth.of(other.live_rows), other.live_rows);
-        copy(&mut self.rows, &other.rows, growth);
-        copy(&mut self.pool, &other.pool, growth);
-        copy(&mut self.colors, &other.colors, growth);
-        self.classes.copy_from(&other.classes, growth);
-        copy(&mut self.class_colors, &other.class_colors, growth);
-        copy(&mut self.class_uses, &other.class_uses, growth);
-        copy(&mut self.uses, &other.uses, growth);
-        copy(&mut self.touched, &other.touched, growth);
-        self.epoch = other.epoch;
-        self.pending.clone_from(&other.pending);
-        self.deaths.clone_from(&other.deaths);
-        self.live_rows = other.live_rows;
-        self.live_classes = other.live_classes;
-    }
-
-    /// [`EGraph::follow`] for values only.
-    #[inline]
-    pub fn follow_values(&mut self, other: &EGraph) {
-        if other.values.len() > self.values.len() {
-            self.values.follow(&other.values);
-        }
-    }
-
-    /// Makes known whatever has become known to another e-graph since this one was copied from it: operators and values, with the same numbers. This one
-    /// must not have learnt others meanwhile.
-    pub fn follow(&mut self, other: &EGraph) {
-        self.follow_values(other);
-        for (own, table) in self.tables.iter_mut().zip(&other.tables) {
-            own.operator.cost = table.operator.cost;
-        }
-        if other.tables.len() > self.tables.len() {
-            let new = other.tables[self.tables.len()..].iter().cloned();
-            self.tables.extend(new);
-            self.by_signature.clone_from(&other.by_signature);
-        }
-    }
-
     /// How many rows are dead, of [`EGraph::row_count`].
     pub fn dead_rows(&self) -> usize {
         self.rows.len() - self.live_rows
-    }
-
-    /// Becomes a copy of another e-graph, of which it has been a copy before, without the dead rows, in the memory that it has. Rows and classes are numbered
-    /// anew, without gaps, so that what is alive lies close together. Row and class numbers from before are good for nothing but [`Compaction`]. The other one
-    /// must be rebuilt. O(rows + classes).
-    pub fn compact_from(&mut self, other: &EGraph) -> Compaction {
-        debug_assert!(other.is_clean() && other.deaths.is_empty());
-        self.follow(other);
-        for (own, table) in self.tables.iter_mut().zip(&other.tables) {
-            own.live = table.live;
-        }
-        self.epoch = other.epoch;
-        self.live_rows = other.live_rows;
-        self.live_classes = other.live_classes;
-        self.pending.clear();
-        self.deaths.clear();
-        for list in [&mut self.pool, &mut self.touched] {
-            list.clear();
-        }
-        for colors in [&mut self.colors, &mut self.class_colors] {
-            colors.clear();
-        }
-        self.rows.clear();
-        let mut renumbered = Compaction {
-            rows: vec![NIL; other.rows.len()],
-            classes: vec![NIL; other.classes.len()],
-        };
-        let mut classes = 0;
-        for (at, row) in other.rows.iter().enumerate() {
-            if row.operator == DEAD {
-                continue;
-            }
-            let class = other.classes.get(row.class);
-            // A row whose class has changed since the last index is touched, which the new number would hide.
-            let touched = if class == row.class {
-                other.touched[at]
-            } else {
-                other.epoch
-            };
-            let number = &mut renumbered.classes[class as usize];
-            if *number == NIL {
-                *number = classes;
-                classes += 1;
-                self.class_colors.push(other.class_colors[class as usize]);
-            }
-            renumbered.rows[at] = self.rows.len() as u32;
-            self.rows.push(Row { class: *number, ..*row });
-            self.colors.push(other.colors[at]);
-            self.touched.push(touched);
-        }
-        for (at, row) in other.rows.iter().enumerate() {
-            if row.operator == DEAD {
-                renumbered.rows[at] = renumbered.rows[other.resolve(RowId(at as u32)).0 as usize];
-            }
-        }
-        self.classes.refill(classes);
-        self.class_uses.clear();
-        self.class_uses.resize(classes as usize, Uses::NONE);
-        self.uses.clear();
-        let mut key = Vec::new();
-        for at in 0..self.rows.len() {
-            let Row { operator, slots, .. } = self.rows[at];
-            let Table {
-                arity, class_columns, ..
-            } = self.tables[operator as usize];
-            key.clear();
-            if arity <= 2 {
-                key.extend_from_slice(&slots[..arity as usize]);
-            } else {
-                key.extend_from_slice(&other.pool[slots[0] as usize..][..arity as usize]);
-            }
-            for (i, argument) in key.iter_mut().enumerate() {
-                if class_columns >> i & 1 == 1 {
-                    *argument = renumbered.classes[*argument as usize];
-                }
-            }
-            self.store(at, &key);
-            self.use_arguments(at as u32, class_columns, &key);
-        }
-        self.refill(NIL);
-        renumbered
     }
 
     /// Writes a new row's arguments.
