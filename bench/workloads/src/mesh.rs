@@ -73,13 +73,17 @@ impl Mesh {
 
     /// Everybody closes its facts into a block and gets the others'.
     pub fn seal(&mut self) {
-        let sealed: Vec<Vec<u8>> = self.replicas.iter_mut().filter_map(Replica::seal).collect();
-        for replica in &mut self.replicas {
-            for block in &sealed {
-                replica.receive(block).expect("just sealed");
+        for from in 0..self.replicas.len() {
+            let Some(block) = self.replicas[from].seal() else {
+                continue;
+            };
+            for (to, replica) in self.replicas.iter_mut().enumerate() {
+                if to != from {
+                    replica.receive(&block).expect("just sealed");
+                }
             }
+            self.blocks.push(block);
         }
-        self.blocks.extend(sealed);
     }
 
     /// Everybody settles what it has.

@@ -1,4 +1,7 @@
-//! The e-graph itself: rows, hash-consing, union and rebuilding.
+//! The e-graph itself: rows, hash-consing and union.
+
+mod copy;
+mod rebuild;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,6 +10,9 @@ use crate::hashcons::{HashCons, hash_node};
 use crate::operator::{Operator, Output, Sort};
 use crate::unionfind::UnionFind;
 use crate::value::{ValueId, Values};
+
+pub use copy::Compaction;
+pub(crate) use copy::{Growth, copy};
 
 /// The local number of an operator. Never leaves the replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,9 +28,6 @@ pub struct RowId(pub u32);
 
 const DEAD: u32 = u32::MAX;
 const NIL: u32 = u32::MAX;
-
-/// How many rows are brought up to date at once when rebuilding.
-const REBUILT_AT_ONCE: usize = 32;
 
 /// One e-node: 16 bytes. Up to two arguments stand in the row; of more, the first slot says where they begin in the pool.
 /// A dead row (a duplicate after congruence) has `operator == DEAD` and the surviving row in the first slot.
@@ -50,30 +53,6 @@ struct Table {
 struct Use {
     row: u32,
     next: u32,
-}
-
-/// New numbers for old ones. See [`EGraph::compact`].
-#[derive(Clone, Debug)]
-pub struct Compaction {
-    rows: Vec<u32>,
-    classes: Vec<u32>,
-}
-
-impl Compaction {
-    /// The row's new number; of a dead row, that of the row which it turned out to equal.
-    pub fn row(&self, row: RowId) -> RowId {
-        RowId(self.rows[row.0 as usize])
-    }
-
-    /// For each old row, in order, its new number.
-    pub fn rows(&self) -> impl Iterator<Item = RowId> {
-        self.rows.iter().map(|&row| RowId(row))
-    }
-
-    /// The class's new number; `u32::MAX` if it was no representative, or had none since an earlier compaction.
-    pub(crate) fn class(&self, class: u32) -> u32 {
-        self.classes.get(class as usize).copied().unwrap_or(u32::MAX)
-    }
 }
 
 /// The list of a class's uses.
@@ -104,7 +83,7 @@ impl Uses {
 /// [`EGraph::unite`] only queues: until `rebuild`, no representative changes, so that a whole batch of additions works with the
 /// ids of the batch's beginning and never asks for a representative.
 ///
-/// Rows are added, found dead and forwarded; a row's number stays good until [`EGraph::compact`].
+/// Rows are added, found dead and forwarded; a row's number stays good until [`EGraph::compact_from`].
 ///
 /// # Touched rows
 ///
@@ -129,6 +108,8 @@ pub struct EGraph {
     touched: Vec<u32>,
     epoch: u32,
     pending: VecDeque<(u32, u32)>,
+    /// Empty but for its memory.
+    dirty: Vec<u32>,
     deaths: Vec<(RowId, RowId)>,
     live_rows: usize,
     live_classes: usize,
@@ -251,13 +232,6 @@ impl EGraph {
         RowId(row)
     }
 
-    /// The operator of a live row; of a dead one, none.
-    #[inline]
-    pub(crate) fn row_operator(&self, row: u32) -> Option<u32> {
-        let operator = self.rows[row as usize].operator;
-        (operator != DEAD).then_some(operator)
-    }
-
     /// The operator of a row. The row must be live (see [`EGraph::resolve`]).
     pub fn operator_of(&self, row: RowId) -> OperatorId {
         OperatorId(self.rows[row.0 as usize].operator)
@@ -274,16 +248,24 @@ impl EGraph {
         ClassId(self.classes.get(self.rows[row.0 as usize].class))
     }
 
-    /// Brings a row's class up to date; a row whose class has become another is touched.
-    #[inline]
-    pub(crate) fn settle_row_class(&mut self, row: u32) -> u32 {
-        let own = &mut self.rows[row as usize].class;
-        let class = self.classes.find(*own);
-        if class != *own {
-            *own = class;
-            self.touched[row as usize] = self.epoch;
+    /// Brings the classes of all live rows up to date; a row whose class has become another is touched.
+    pub(crate) fn settle_classes(&mut self) {
+        for (row, touched) in self.rows.iter_mut().zip(&mut self.touched) {
+            if row.operator != DEAD {
+                let class = self.classes.find(row.class);
+                if class != row.class {
+                    row.class = class;
+                    *touched = self.epoch;
+                }
+            }
         }
-        class
+    }
+
+    /// The live rows, ascending, with their operators and classes (as of the last index).
+    pub(crate) fn live_with_class(&self) -> impl Iterator<Item = (u32, u32, u32)> + Clone {
+        let rows = self.rows.iter().enumerate();
+        rows.filter(|(_, row)| row.operator != DEAD)
+            .map(|(number, row)| (number as u32, row.operator, row.class))
     }
 
     /// Ends the epoch and answers its number: what is touched from now on has a greater one.
@@ -315,15 +297,23 @@ impl EGraph {
         }
     }
 
-    /// [`EGraph::arguments`] where the arity is known.
+    /// The class (as of the last index) and the arguments of a live row that has at most two of them.
     #[inline]
-    pub(crate) fn arguments_of(&self, row: RowId, arity: usize) -> &[u32] {
-        let row = &self.rows[row.0 as usize];
-        if arity <= 2 {
+    pub(crate) fn narrow(&self, row: u32) -> (u32, [u32; 2]) {
+        let row = &self.rows[row as usize];
+        (row.class, row.slots)
+    }
+
+    /// A live row's class (as of the last index) and arguments, where the arity is known.
+    #[inline]
+    pub(crate) fn class_and_arguments(&self, row: u32, arity: usize) -> (u32, &[u32]) {
+        let row = &self.rows[row as usize];
+        let arguments = if arity <= 2 {
             &row.slots[..arity]
         } else {
             &self.pool[row.slots[0] as usize..][..arity]
-        }
+        };
+        (row.class, arguments)
     }
 
     /// The e-classes among a live row's arguments, in order.
@@ -400,7 +390,7 @@ impl EGraph {
 
     /// Whether a row is the e-node of this operator and these arguments.
     #[inline]
-    fn is_node(&self, number: u32, operator: u32, arguments: &[u32]) -> bool {
+    pub(crate) fn is_node(&self, number: u32, operator: u32, arguments: &[u32]) -> bool {
         let row = &self.rows[number as usize];
         let same = match *arguments {
             [] => true,
@@ -434,7 +424,14 @@ impl EGraph {
         home: Option<ClassId>,
         colors: Colors,
     ) -> (RowId, bool) {
-        self.add_hashed(hash_node(operator.0, arguments), operator, arguments, home, colors)
+        let hash = hash_node(operator.0, arguments);
+        if let Some(row) = self.find_hashed(hash, operator, arguments) {
+            if !self.colors_of(row).contains(colors) {
+                self.color(row, colors);
+            }
+            return (row, false);
+        }
+        (self.push(hash, operator, arguments, home, colors), true)
     }
 
     /// A class without rows, for whoever restores an e-graph: it must get one before anything else happens.
@@ -464,40 +461,22 @@ impl EGraph {
         self.rows.get(candidate as usize).map_or(0, |row| row.class)
     }
 
-    /// The row with this hash, operator and arguments, of which the [candidate](EGraph::candidate) is known.
+    /// The row with this hash, operator and arguments.
     #[inline]
-    pub(crate) fn find_from(
-        &self,
-        candidate: u32,
-        hash: u64,
-        operator: OperatorId,
-        arguments: &[u32],
-    ) -> Option<RowId> {
-        if candidate == u32::MAX {
-            return None;
-        }
-        if self.is_node(candidate, operator.0, arguments) {
-            return Some(RowId(candidate));
-        }
+    pub(crate) fn find_hashed(&self, hash: u64, operator: OperatorId, arguments: &[u32]) -> Option<RowId> {
         self.find_row(hash, operator.0, arguments).map(RowId)
     }
 
-    /// [`EGraph::add`] with the hash at hand.
+    /// Adds an e-node that is known to be new.
     #[inline]
-    pub(crate) fn add_hashed(
+    pub(crate) fn push(
         &mut self,
         hash: u64,
         operator: OperatorId,
         arguments: &[u32],
         home: Option<ClassId>,
         colors: Colors,
-    ) -> (RowId, bool) {
-        if let Some(row) = self.find_row(hash, operator.0, arguments) {
-            if !self.colors[row as usize].contains(colors) {
-                self.color(RowId(row), colors);
-            }
-            return (RowId(row), false);
-        }
+    ) -> RowId {
         let row = self.rows.len() as u32;
         let class = match home {
             Some(class) => class.0,
@@ -519,7 +498,7 @@ impl EGraph {
         self.use_arguments(row, class_columns, arguments);
         self.live_rows += 1;
         self.enter(hash, row);
-        (RowId(row), true)
+        RowId(row)
     }
 
     #[inline]
@@ -542,218 +521,9 @@ impl EGraph {
         }
     }
 
-    /// Does what [`EGraph::unite`] asked for and restores congruence: deferred rebuilding (Willsey et al., POPL 2021) by a worklist, so that
-    /// the time is bound by the uses of the smaller class of each union. All that waits is united first; then the rows that this concerns are brought up
-    /// to date in batches, so that misses of the cache overlap. Answers the number of unions.
-    pub fn rebuild(&mut self) -> u64 {
-        if self.pending.is_empty() {
-            return 0;
-        }
-        let mut unions = 0;
-        let (mut dirty, mut scratch) = (Vec::new(), Vec::new());
-        while !self.pending.is_empty() {
-            while let Some((a, b)) = self.pending.pop_front() {
-                let (a, b) = (self.classes.find(a), self.classes.find(b));
-                if a == b {
-                    continue;
-                }
-                let (a_uses, b_uses) = (self.class_uses[a as usize].count, self.class_uses[b as usize].count);
-                let (root, child) = if (a_uses, b) > (b_uses, a) { (a, b) } else { (b, a) };
-                self.classes.union(root, child);
-                self.live_classes -= 1;
-                unions += 1;
-                self.class_colors[root as usize] =
-                    self.class_colors[root as usize].union(self.class_colors[child as usize]);
-                let mut moved = Uses::NONE;
-                let mut at = self.class_uses[child as usize].head;
-                while at != NIL {
-                    let Use { row, next } = self.uses[at as usize];
-                    // Dead rows leave the list.
-                    if self.rows[row as usize].operator != DEAD {
-                        dirty.push(row);
-                        if moved.head == NIL {
-                            moved.head = at;
-                        } else {
-                            self.uses[moved.tail as usize].next = at;
-                        }
-                        moved.tail = at;
-                        moved.count += 1;
-                    }
-                    at = next;
-                }
-                if moved.head != NIL {
-                    let own = &mut self.class_uses[root as usize];
-                    self.uses[moved.tail as usize].next = own.head;
-                    if own.head == NIL {
-                        own.tail = moved.tail;
-                    }
-                    own.head = moved.head;
-                    own.count += moved.count;
-                }
-            }
-            for batch in dirty.chunks(REBUILT_AT_ONCE) {
-                let mut seen = 0;
-                for &row in batch {
-                    let Row { operator, slots, .. } = self.rows[row as usize];
-                    if operator != DEAD && self.tables[operator as usize].arity == 2 {
-                        let class_columns = self.class_columns(operator);
-                        let now = |i: usize| match class_columns >> i & 1 {
-                            1 => self.classes.get(slots[i]),
-                            _ => slots[i],
-                        };
-                        seen ^= self.warm(hash_node(operator, &[now(0), now(1)]));
-                    }
-                }
-                std::hint::black_box(seen);
-                for &row in batch {
-                    if self.rows[row as usize].operator != DEAD {
-                        self.canonicalize(row, &mut scratch);
-                    }
-                }
-            }
-            dirty.clear();
-        }
-        unions
-    }
-
-    /// Brings a live row's arguments up to date; if that makes it a duplicate, it dies and the two classes are to be united.
-    fn canonicalize(&mut self, row: u32, scratch: &mut Vec<u32>) {
-        scratch.clear();
-        scratch.extend_from_slice(self.arguments(RowId(row)));
-        let operator = self.rows[row as usize].operator;
-        let class_columns = self.class_columns(operator);
-        let mut changed = false;
-        for (i, argument) in scratch.iter_mut().enumerate() {
-            if class_columns >> i & 1 == 1 {
-                let root = self.classes.find(*argument);
-                changed |= root != *argument;
-                *argument = root;
-            }
-        }
-        if !changed {
-            return;
-        }
-        let hash = hash_node(operator, scratch);
-        if let Some(survivor) = self.find_row(hash, operator, scratch) {
-            debug_assert_ne!(survivor, row);
-            let dead = &mut self.rows[row as usize];
-            let class = dead.class;
-            dead.operator = DEAD;
-            dead.slots[0] = survivor;
-            self.colors[survivor as usize] = self.colors[survivor as usize].union(self.colors[row as usize]);
-            self.deaths.push((RowId(row), RowId(survivor)));
-            self.live_rows -= 1;
-            self.tables[operator as usize].live -= 1;
-            self.unite(ClassId(class), ClassId(self.rows[survivor as usize].class));
-            return;
-        }
-        if scratch.len() <= 2 {
-            self.rows[row as usize].slots[..scratch.len()].copy_from_slice(scratch);
-        } else {
-            let start = self.rows[row as usize].slots[0] as usize;
-            self.pool[start..start + scratch.len()].copy_from_slice(scratch);
-        }
-        self.touched[row as usize] = self.epoch;
-        self.enter(hash, row);
-    }
-
-    /// Makes known whatever has become known to another e-graph since this one was copied from it: operators and values, with the same numbers. This one
-    /// must not have learnt others meanwhile.
-    pub fn follow(&mut self, other: &EGraph) {
-        if other.values.len() > self.values.len() {
-            self.values = other.values.clone();
-        }
-        for (own, table) in self.tables.iter_mut().zip(&other.tables) {
-            own.operator.cost = table.operator.cost;
-        }
-        if other.tables.len() > self.tables.len() {
-            let new = other.tables[self.tables.len()..].iter().cloned();
-            self.tables.extend(new);
-            self.by_signature.clone_from(&other.by_signature);
-        }
-    }
-
     /// How many rows are dead, of [`EGraph::row_count`].
     pub fn dead_rows(&self) -> usize {
         self.rows.len() - self.live_rows
-    }
-
-    /// Drops the dead rows and numbers rows and classes anew, without gaps, so that what is alive lies close together. Row and class numbers from before are
-    /// good for nothing but [`Compaction`]. The e-graph must be rebuilt. O(rows + classes).
-    pub fn compact(&mut self) -> Compaction {
-        debug_assert!(self.is_clean() && self.deaths.is_empty());
-        let mut renumbered = Compaction {
-            rows: vec![NIL; self.rows.len()],
-            classes: vec![NIL; self.classes.len()],
-        };
-        let mut old = std::mem::take(&mut self.rows);
-        let (old_pool, old_colors) = (std::mem::take(&mut self.pool), std::mem::take(&mut self.colors));
-        let (old_touched, old_class_colors) = (
-            std::mem::take(&mut self.touched),
-            std::mem::take(&mut self.class_colors),
-        );
-        self.rows.reserve_exact(self.live_rows);
-        self.colors.reserve_exact(self.live_rows);
-        self.touched.reserve_exact(self.live_rows);
-        let mut classes = 0;
-        for (at, row) in old.iter().enumerate() {
-            if row.operator == DEAD {
-                continue;
-            }
-            let class = self.classes.find(row.class);
-            // A row whose class has changed since the last index is touched, which the new number would hide.
-            let touched = if class == row.class {
-                old_touched[at]
-            } else {
-                self.epoch
-            };
-            let number = &mut renumbered.classes[class as usize];
-            if *number == NIL {
-                *number = classes;
-                classes += 1;
-                self.class_colors.push(old_class_colors[class as usize]);
-            }
-            renumbered.rows[at] = self.rows.len() as u32;
-            self.rows.push(Row { class: *number, ..*row });
-            self.colors.push(old_colors[at]);
-            self.touched.push(touched);
-        }
-        for at in 0..old.len() {
-            if old[at].operator == DEAD {
-                let mut survivor = old[at].slots[0];
-                while old[survivor as usize].operator == DEAD {
-                    survivor = old[survivor as usize].slots[0];
-                }
-                old[at].slots[0] = survivor;
-                renumbered.rows[at] = renumbered.rows[survivor as usize];
-            }
-        }
-        drop(old);
-        self.classes = UnionFind::of(classes);
-        self.class_uses = vec![Uses::NONE; classes as usize];
-        self.uses.clear();
-        let mut key = Vec::new();
-        for at in 0..self.rows.len() {
-            let Row { operator, slots, .. } = self.rows[at];
-            let Table {
-                arity, class_columns, ..
-            } = self.tables[operator as usize];
-            key.clear();
-            if arity <= 2 {
-                key.extend_from_slice(&slots[..arity as usize]);
-            } else {
-                key.extend_from_slice(&old_pool[slots[0] as usize..][..arity as usize]);
-            }
-            for (i, argument) in key.iter_mut().enumerate() {
-                if class_columns >> i & 1 == 1 {
-                    *argument = renumbered.classes[*argument as usize];
-                }
-            }
-            self.store(at, &key);
-            self.use_arguments(at as u32, class_columns, &key);
-        }
-        self.refill(NIL);
-        renumbered
     }
 
     /// Writes a new row's arguments.

@@ -29,20 +29,19 @@ pub(crate) fn hash_node(operator: u32, arguments: &[u32]) -> u64 {
 impl HashCons {
     #[inline]
     fn place(&self, hash: u64) -> usize {
-        (hash >> self.shift) as usize
+        // The shift of an empty table is 0 and that of any other less than 64.
+        (hash >> (self.shift & 63)) as usize
     }
 
     /// The row of this hash for which `matches` holds.
     #[inline]
     pub(crate) fn find(&self, hash: u64, mut matches: impl FnMut(u32) -> bool) -> Option<u32> {
-        if self.entries.is_empty() {
-            return None;
-        }
-        let mask = self.entries.len() - 1;
+        // An empty table has no entry anywhere.
+        let mask = self.entries.len().wrapping_sub(1);
         let tag = hash >> 32;
         let mut at = self.place(hash);
         loop {
-            let entry = self.entries[at & mask];
+            let entry = *self.entries.get(at & mask)?;
             if entry == 0 {
                 return None;
             }
@@ -59,10 +58,7 @@ impl HashCons {
     /// The entry where a search for this hash begins.
     #[inline]
     pub(crate) fn peek(&self, hash: u64) -> u64 {
-        if self.entries.is_empty() {
-            return 0;
-        }
-        self.entries[self.place(hash)]
+        self.entries.get(self.place(hash)).copied().unwrap_or(0)
     }
 
     /// The first row whose hash has the same upper half; `u32::MAX` if there is none.
@@ -92,15 +88,56 @@ impl HashCons {
         self.used += 1;
     }
 
+    /// Answers the entries there were.
     fn resize(&mut self, capacity: usize) -> Vec<u64> {
+        let old = std::mem::replace(&mut self.entries, vec![0; capacity]);
+        self.measure();
+        old
+    }
+
+    /// [`HashCons::resize`] where the entries are of no use any more: in the memory that there is, if it does.
+    fn empty(&mut self, capacity: usize) {
+        if self.entries.capacity() < capacity || self.entries.is_empty() {
+            self.entries = Vec::new();
+            self.entries = vec![0; capacity];
+        } else {
+            self.entries.clear();
+            self.entries.resize(capacity, 0);
+        }
+        self.measure();
+    }
+
+    fn measure(&mut self) {
         self.used = 0;
-        self.shift = 64 - capacity.trailing_zeros();
-        std::mem::replace(&mut self.entries, vec![0; capacity])
+        self.shift = 64 - self.entries.len().trailing_zeros();
+    }
+
+    /// Becomes a copy, in the memory that there is; made large enough at once for as many rows as are thought to come, if the other has few old entries
+    /// among those of its `live` rows.
+    pub(crate) fn copy_from(&mut self, other: &HashCons, expected: usize, live: usize) {
+        let capacity = (expected * 8 / 5 + 1).next_power_of_two();
+        if capacity <= other.entries.len() || other.is_stale(live) {
+            self.entries.clear();
+            self.entries.extend_from_slice(&other.entries);
+            (self.used, self.shift) = (other.used, other.shift);
+        } else {
+            self.resize(capacity);
+            other
+                .entries
+                .iter()
+                .filter(|&&entry| entry != 0)
+                .for_each(|&entry| self.put(entry, entry));
+        }
+    }
+
+    /// Whether many of the entries are old ones, of arguments that have changed since.
+    fn is_stale(&self, live: usize) -> bool {
+        self.used / 3 * 2 > live
     }
 
     /// Makes room if there are few old entries among those of `live` rows, by doubling; otherwise answers false: refill it.
     pub(crate) fn grow(&mut self, live: usize) -> bool {
-        if self.used / 3 * 2 > live {
+        if self.is_stale(live) {
             return false;
         }
         let capacity = (self.entries.len() * 2).max(64);
@@ -115,7 +152,7 @@ impl HashCons {
     /// Refills the table with these rows only; there is room for about as many again.
     pub(crate) fn refill(&mut self, live: usize, rows: impl Iterator<Item = (u64, u32)>) {
         let capacity = (live * 2).next_power_of_two().max(64);
-        self.resize(capacity);
+        self.empty(capacity);
         for (hash, row) in rows {
             let entered = self.insert(hash, row);
             debug_assert!(entered);

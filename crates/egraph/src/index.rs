@@ -1,6 +1,6 @@
 //! Indices over the rows, built once a round and frozen while matching.
 
-use crate::graph::{EGraph, OperatorId};
+use crate::graph::{EGraph, OperatorId, RowId};
 
 /// Rows by operator, and by class grouped by operator, in compressed sparse rows: flat arrays and offsets. Rows of one group ascend.
 #[derive(Clone, Debug, Default)]
@@ -22,54 +22,51 @@ pub struct Index {
     since: Option<u32>,
 }
 
+/// Turns counts, each two places after its group, into the groups' starts, each one place after its own: where they belong once a pass over the entries
+/// has moved each start to the end of its group.
 fn accumulate(starts: &mut [u32]) {
-    for i in 1..starts.len() {
-        starts[i] += starts[i - 1];
+    let mut sum = 0;
+    for start in starts {
+        sum += *start;
+        *start = sum;
     }
 }
 
+/// Zeros, this many, in the memory that there is.
+fn zero(numbers: &mut Vec<u32>, len: usize) {
+    numbers.clear();
+    numbers.resize(len, 0);
+}
+
 impl Groups {
-    /// Two counting sorts of the rows that `chosen` takes: O(rows + operators + classes).
-    fn of(graph: &EGraph, chosen: impl Fn(u32) -> bool) -> Groups {
-        let rows = graph.row_count();
-        let mut operator_starts = vec![0u32; graph.table_count() + 1];
-        let mut class_starts = vec![0u32; graph.class_count() + 1];
-        let mut count = 0usize;
-        for row in 0..rows {
-            if let Some(operator) = graph.row_operator(row).filter(|_| chosen(row)) {
-                operator_starts[operator as usize + 1] += 1;
-                class_starts[graph.row_class(row) as usize + 1] += 1;
-                count += 1;
-            }
+    /// Two counting sorts of rows that ascend, given with their operators and classes, in the memory that there is: O(rows + operators + classes).
+    fn refill(&mut self, graph: &EGraph, rows: impl Iterator<Item = (u32, u32, u32)> + Clone) {
+        zero(&mut self.operator_starts, graph.table_count() + 2);
+        zero(&mut self.class_starts, graph.class_count() + 2);
+        let mut count = 0;
+        for (_, operator, class) in rows.clone() {
+            self.operator_starts[operator as usize + 2] += 1;
+            self.class_starts[class as usize + 2] += 1;
+            count += 1;
         }
-        accumulate(&mut operator_starts);
-        accumulate(&mut class_starts);
-        let mut operator_rows = vec![0u32; count];
-        let mut next = operator_starts.clone();
-        for row in 0..rows {
-            if let Some(operator) = graph.row_operator(row).filter(|_| chosen(row)) {
-                let at = &mut next[operator as usize];
-                operator_rows[*at as usize] = row;
-                *at += 1;
-            }
+        accumulate(&mut self.operator_starts);
+        accumulate(&mut self.class_starts);
+        zero(&mut self.operator_rows, count);
+        for (row, operator, _) in rows {
+            let at = &mut self.operator_starts[operator as usize + 1];
+            self.operator_rows[*at as usize] = row;
+            *at += 1;
         }
-        let mut class_rows = vec![0u32; count];
-        let mut class_operators = vec![0u32; count];
-        let mut next = class_starts.clone();
+        zero(&mut self.class_rows, count);
+        zero(&mut self.class_operators, count);
         for operator in 0..graph.table_count() {
-            for &row in &operator_rows[operator_starts[operator] as usize..operator_starts[operator + 1] as usize] {
-                let at = &mut next[graph.row_class(row) as usize];
-                class_rows[*at as usize] = row;
-                class_operators[*at as usize] = operator as u32;
+            let rows = self.operator_starts[operator] as usize..self.operator_starts[operator + 1] as usize;
+            for &row in &self.operator_rows[rows] {
+                let at = &mut self.class_starts[graph.row_class(row) as usize + 1];
+                self.class_rows[*at as usize] = row;
+                self.class_operators[*at as usize] = operator as u32;
                 *at += 1;
             }
-        }
-        Groups {
-            operator_starts,
-            operator_rows,
-            class_starts,
-            class_rows,
-            class_operators,
         }
     }
 
@@ -88,52 +85,58 @@ impl Groups {
     #[inline]
     fn of_class_and_operator(&self, class: u32, operator: OperatorId) -> &[u32] {
         let class = class as usize;
-        let (Some(&from), Some(&to)) = (self.class_starts.get(class), self.class_starts.get(class + 1)) else {
+        let Some(&[from, to]) = self.class_starts.get(class..class + 2) else {
             return &[];
         };
         let (from, to) = (from as usize, to as usize);
-        let operators = &self.class_operators[from..to];
-        let (low, high) = if operators.len() <= 8 {
-            let low = operators
-                .iter()
-                .position(|&other| other >= operator.0)
-                .unwrap_or(operators.len());
-            let count = operators[low..]
-                .iter()
-                .take_while(|&&other| other == operator.0)
-                .count();
-            (low, low + count)
-        } else {
-            let low = operators.partition_point(|&other| other < operator.0);
-            (
-                low,
-                low + operators[low..].partition_point(|&other| other == operator.0),
-            )
-        };
-        &self.class_rows[from + low..from + high]
+        let (rows, operators) = (&self.class_rows[from..to], &self.class_operators[from..to]);
+        match operators {
+            [] => &[],
+            // Many classes hold rows of one operator only.
+            &[first] if first == operator.0 => rows,
+            &[first, .., last] if first == operator.0 && last == operator.0 => rows,
+            _ => of_operator(rows, operators, operator.0),
+        }
     }
 }
 
+/// The rows of an operator among rows sorted by operator.
+fn of_operator<'a>(rows: &'a [u32], operators: &[u32], operator: u32) -> &'a [u32] {
+    let low = if operators.len() <= 8 {
+        operators.iter().take_while(|&&other| other < operator).count()
+    } else {
+        operators.partition_point(|&other| other < operator)
+    };
+    let operators = &operators[low..];
+    let count = if operators.len() <= 8 {
+        operators.iter().take_while(|&&other| other == operator).count()
+    } else {
+        operators.partition_point(|&other| other == operator)
+    };
+    &rows[low..low + count]
+}
+
 impl Index {
-    /// Builds the index of a rebuilt e-graph, and brings the rows' classes up to date. O(rows + classes).
+    /// Builds the index of a rebuilt e-graph. O(rows + classes).
     pub fn build(graph: &mut EGraph) -> Index {
+        let mut index = Index::default();
+        index.rebuild(graph);
+        index
+    }
+
+    /// [`Index::build`] in the memory of an older one.
+    pub fn rebuild(&mut self, graph: &mut EGraph) {
         debug_assert!(graph.is_clean());
-        for row in 0..graph.row_count() {
-            if graph.row_operator(row).is_some() {
-                graph.settle_row_class(row);
-            }
-        }
-        Index {
-            all: Groups::of(graph, |_| true),
-            recent: Groups::default(),
-            since: None,
-        }
+        graph.settle_classes();
+        self.all.refill(graph, graph.live_with_class());
+        self.since = None;
     }
 
     /// Sorts out the rows touched after an epoch, for searches that look for new matches only. O(rows + classes); at once if it was done before.
     pub fn sort_recent(&mut self, graph: &EGraph, since: u32) {
         if self.since.is_none_or(|own| own > since) {
-            self.recent = Groups::of(graph, |row| graph.touched(crate::graph::RowId(row)) > since);
+            let touched = |&(row, _, _): &(u32, u32, u32)| graph.touched(RowId(row)) > since;
+            self.recent.refill(graph, graph.live_with_class().filter(touched));
             self.since = Some(since);
         }
     }

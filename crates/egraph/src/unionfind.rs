@@ -1,5 +1,7 @@
 //! Disjoint sets of e-classes.
 
+use crate::graph::{Growth, copy};
+
 /// Union-find over dense 32-bit ids with path halving. Which id represents a set is the caller's choice (`union` keeps its
 /// first argument), so that the e-graph can weigh by the size of use lists.
 #[derive(Clone, Debug, Default)]
@@ -8,11 +10,15 @@ pub(crate) struct UnionFind {
 }
 
 impl UnionFind {
-    /// Sets of one, this many.
-    pub(crate) fn of(count: u32) -> UnionFind {
-        UnionFind {
-            parents: (0..count).collect(),
-        }
+    /// Becomes sets of one, this many.
+    pub(crate) fn refill(&mut self, count: u32) {
+        self.parents.clear();
+        self.parents.extend(0..count);
+    }
+
+    /// Becomes a copy, in the memory that there is.
+    pub(crate) fn copy_from(&mut self, other: &UnionFind, growth: Growth) {
+        copy(&mut self.parents, &other.parents, growth);
     }
 
     /// The number of sets ever made.

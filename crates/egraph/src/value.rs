@@ -257,6 +257,13 @@ impl Values {
         id
     }
 
+    /// Interns what another interner knows beyond this one, with the same ids: this one must be a copy of it as it was. O(new values).
+    pub(crate) fn follow(&mut self, other: &Values) {
+        for value in &other.values[self.values.len()..] {
+            self.intern(value);
+        }
+    }
+
     /// How many values are known.
     pub fn len(&self) -> usize {
         self.values.len()

@@ -213,6 +213,13 @@ struct Label {
     text: Option<String>,
 }
 
+/// Memory of what is of no use any more, for the next of its kind: on each round the same amounts are needed, and new memory costs a fault a page.
+#[derive(Clone, Debug, Default)]
+struct Spare {
+    graph: EGraph,
+    index: Index,
+}
+
 /// By agent and first sequence.
 type Pending = BTreeMap<(AgentId, u64), Waiting>;
 
@@ -222,6 +229,7 @@ pub struct Replica {
     options: Options,
     pub(crate) graph: EGraph,
     index: Option<Index>,
+    spare: Spare,
     naming: Option<Naming>,
     pub(crate) logs: BTreeMap<AgentId, Log>,
     pending: Pending,
@@ -278,6 +286,7 @@ impl Replica {
             options,
             graph: EGraph::new(),
             index: None,
+            spare: Spare::default(),
             naming: None,
             logs: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -354,7 +363,9 @@ impl Replica {
 
     pub(crate) fn ensure_index(&mut self) {
         if self.index.is_none() {
-            self.index = Some(Index::build(&mut self.graph));
+            let mut index = std::mem::take(&mut self.spare.index);
+            index.rebuild(&mut self.graph);
+            self.index = Some(index);
         }
     }
 

@@ -2,7 +2,7 @@
 //! with facts from outside between the rounds, and with shares that change hands.
 
 use eqmesh_egraph::color::Color;
-use eqmesh_replica::{AgentId, Budget, Dot, Name, Options, Replica, Share, VersionVector};
+use eqmesh_replica::{AgentId, Budget, Dot, Name, NodeInfo, Options, Replica, Share, VersionVector};
 use proptest::prelude::*;
 
 use support::{Rewrite, Tree, compile, rule, tree};
@@ -165,7 +165,32 @@ proptest! {
                 break;
             }
         }
+        prop_assert_eq!(nodes(&incremental.replicas[0]), nodes(&replay(&incremental.replicas[0])));
     }
+}
+
+/// A replica that has taken in what another one knows.
+fn replay(known: &Replica) -> Replica {
+    let mut other = Replica::new(Options {
+        agent: AgentId(99),
+        ..known.options()
+    });
+    for block in known.delta_since(&VersionVector::default()) {
+        other.receive(&block).unwrap();
+    }
+    other.settle();
+    other
+}
+
+/// All that is named, with its colors.
+fn nodes(replica: &Replica) -> Vec<NodeInfo> {
+    let named = |agent| {
+        (0..).map_while(move |ordinal| {
+            let agent = AgentId(agent);
+            replica.inspect(Name { agent, ordinal }).ok()
+        })
+    };
+    (0..3).flat_map(named).collect()
 }
 
 /// A certificate that is settled between a search and its facts is not lost, whatever the replica has prepared meanwhile.

@@ -1,12 +1,14 @@
 //! The e-graph as it will be when own facts are settled, if nothing else is.
 
+use std::collections::BTreeMap;
+
 use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::graph::{EGraph, RowId};
-use eqmesh_egraph::matching::Applied;
+use eqmesh_egraph::matching::{Batch, Told};
 
-use super::{Birth, Checked, KnownRule, Replica};
+use super::{Checked, Draft, KnownRule};
 use crate::block::Segment;
-use crate::version::{AgentId, Name};
+use crate::version::Dot;
 
 /// A copy of the e-graph on which the applications of the draft were tried.
 #[derive(Clone, Debug)]
@@ -18,76 +20,80 @@ pub(super) struct Ahead {
     pub(super) segments: usize,
     /// The rows that the facts name, by ordinal.
     pub(super) rows: Vec<RowId>,
-    /// Of the new rows.
-    pub(super) births: Vec<Birth>,
     pub(super) unions: u64,
-    agent: AgentId,
-    height: u32,
-    first_ordinal: u32,
-    first_row: u32,
 }
 
 impl Ahead {
-    /// Applies matches of a rule. Answers which of them tell anything new; the others are not facts, and name nothing, unless `all` are.
-    pub(super) fn apply(&mut self, known: &KnownRule, checked: &Checked, count: usize, all: bool) -> Vec<bool> {
-        let KnownRule { rule, matcher } = known;
-        let mut telling = Vec::with_capacity(count);
-        let (named, births) = (&mut self.rows, &mut self.births);
-        let (agent, height, first_row, first_ordinal) = (self.agent, self.height, self.first_row, self.first_ordinal);
-        let note = |graph: &mut EGraph, batch: Applied<'_>| {
-            births.resize((graph.row_count() - first_row) as usize, Birth::NEVER);
-            for lane in 0..batch.size {
-                let tells = all || batch.changes >> lane & 1 == 1;
-                telling.push(tells);
-                if !tells {
-                    continue;
-                }
-                for row in batch.rows(lane) {
-                    if let Some(place) = row.0.checked_sub(first_row) {
-                        let ordinal = first_ordinal + named.len() as u32;
-                        let name = Name { agent, ordinal };
-                        let own = &mut births[place as usize];
-                        *own = (*own).min(Birth { height, name });
-                    }
-                    named.push(row);
-                }
-            }
-        };
-        let colors = Colors::from(rule.color);
-        self.unions += matcher.apply(&mut self.graph, &checked.ground, &checked.kept, count, colors, note);
-        telling
-    }
-}
-
-impl Replica {
-    /// Copies the e-graph and applies what the draft holds so far.
-    pub(super) fn look_ahead(&mut self) -> Ahead {
-        let (agent, generation) = (self.options.agent, self.generation);
-        self.draft();
-        let draft = self.draft.as_ref().expect("just made");
+    /// Copies the e-graph of a generation, into the memory of another one, and applies what the draft, if there is one, holds so far.
+    pub(super) fn of(
+        graph: &EGraph,
+        generation: u64,
+        draft: Option<&Draft>,
+        rules: &BTreeMap<Dot, KnownRule>,
+        memory: EGraph,
+    ) -> Ahead {
+        let mut copy = memory;
+        copy.copy_from(graph);
         let mut ahead = Ahead {
             generation,
-            graph: self.graph.clone(),
+            graph: copy,
             segments: 0,
             rows: Vec::new(),
-            births: Vec::new(),
             unions: 0,
-            agent,
-            height: draft.height,
-            first_ordinal: draft.nodes_before,
-            first_row: self.graph.row_count(),
+        };
+        let Some(draft) = draft.filter(|draft| draft.own.generation == generation) else {
+            return ahead;
         };
         let mut checked = draft.own.checked.iter();
         for segment in &draft.segments {
             let Segment::Apply { rule, count, .. } = segment else {
                 break;
             };
-            let Some(checked) = checked.next().filter(|_| draft.own.generation == generation) else {
+            let Some(checked) = checked.next() else {
                 break;
             };
-            ahead.apply(&self.rules[rule], checked, *count as usize, true);
+            ahead.apply_all(&rules[rule], checked, *count as usize, Told::All);
             ahead.segments += 1;
         }
         ahead
+    }
+
+    /// Applies a batch of matches. Answers which of them tell anything new, as bits; the others are not facts, and name nothing. Answers also how many
+    /// rows were made.
+    #[inline]
+    pub(super) fn apply(&mut self, known: &KnownRule, batch: &mut Batch) -> (u32, u32) {
+        let KnownRule { rule, matcher } = known;
+        let before = self.graph.row_count();
+        matcher.apply(&mut self.graph, batch, Colors::from(rule.color), Told::Changes);
+        let made = self.graph.row_count() - before;
+        let telling = batch.changes();
+        self.note(batch, telling);
+        self.unions += self.graph.rebuild();
+        (telling, made)
+    }
+
+    /// Applies matches of a rule. Answers which of them are facts: those that tell anything new, unless all are.
+    pub(super) fn apply_all(&mut self, known: &KnownRule, checked: &Checked, count: usize, told: Told) -> Vec<bool> {
+        let mut telling = Vec::with_capacity(count);
+        let mut batch = known.matcher.batch(&checked.ground);
+        for first in (0..count).step_by(Batch::CAPACITY) {
+            let size = Batch::CAPACITY.min(count - first);
+            batch.refill(&checked.kept, first, size);
+            let colors = Colors::from(known.rule.color);
+            known.matcher.apply(&mut self.graph, &mut batch, colors, told);
+            let tells = if told == Told::All { u32::MAX } else { batch.changes() };
+            self.note(&batch, tells);
+            self.unions += self.graph.rebuild();
+            telling.extend((0..size).map(|lane| tells >> lane & 1 == 1));
+        }
+        telling
+    }
+
+    /// Names the rows of the matches that tell something.
+    #[inline]
+    fn note(&mut self, batch: &Batch, telling: u32) {
+        for lane in (0..batch.len()).filter(|lane| telling >> lane & 1 == 1) {
+            batch.added(lane).for_each(|row| self.rows.push(row));
+        }
     }
 }

@@ -1,16 +1,18 @@
 //! Deriving: searching a share of the matches for those that add something.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::graph::EGraph;
-use eqmesh_egraph::matching::{Batch, Ground, Scope};
+use eqmesh_egraph::matching::{Batch, Ground, Scope, Told};
 
+use super::ahead::Ahead;
 use super::era::{self, Era};
-use super::{Budget, Checked, Mark, Replica, Share, StepReport, version};
+use super::{Birth, Budget, Checked, Draft, KnownRule, Mark, Replica, Share, StepReport, version};
 use crate::block::Segment;
 use crate::fault::Fault;
-use crate::log::Frame;
+use crate::log::{Frame, Numbers};
 use crate::version::{Dot, Name};
 
 impl Replica {
@@ -58,56 +60,39 @@ impl Replica {
         if let Some(since) = plan.iter().filter_map(|&(_, _, since)| since).min() {
             index.sort_recent(&self.graph, since);
         }
+        let generation = self.generation;
+        let mut ahead = self.draft.as_mut().and_then(|draft| draft.own.ahead.take());
+        ahead = ahead.filter(|ahead| ahead.generation == generation);
+        if let Some(ahead) = &mut ahead {
+            ahead.graph.follow(&self.graph);
+        }
         let here = version(&self.logs);
         let frame = Frame::of(&self.logs, era::covering(&self.eras, &here).map(Era::baseline), &here);
-        let mut numbers = frame.numbers();
-        let mut report = StepReport {
-            saturated: true,
-            ..StepReport::default()
+        let mut derivation = Derivation {
+            rules: &self.rules,
+            births: &self.births,
+            numbers: frame.numbers(),
+            coloring: self.options.coloring,
+            budget,
+            report: StepReport::default(),
+            derived: Vec::with_capacity(plan.len()),
+            found: 0,
+            generation,
+            spare: &mut self.spare.graph,
+            draft: self.draft.as_ref(),
+            worth_a_copy: if share.count == 1 {
+                WORTH_A_COPY_ALONE
+            } else {
+                WORTH_A_COPY
+            },
+            ahead,
         };
-        let mut nodes_left = budget.nodes;
-        let mut derived = Vec::new();
         for (dot, ground, since) in plan {
             let known = &self.rules[&dot];
-            let (color, matcher) = (known.rule.color, &known.matcher);
-            let witnesses = Colors::witnesses(color).filter(|_| self.options.coloring);
-            let births = &self.births;
-            let (mut nodes, mut kept) = (Vec::new(), Vec::new());
-            let mut count = 0;
-            let blocked_before = report.blocked;
-            let mut batch = matcher.batch(&ground);
-            let mut look = |graph: &mut EGraph, batch: &mut Batch| {
-                matcher.probe(graph, batch);
-                for lane in 0..batch.len() {
-                    if report.matches == budget.matches {
-                        return ControlFlow::Break(());
-                    }
-                    report.matches += 1;
-                    let Some(effect) = batch.effect(lane).filter(|effect| effect.changes) else {
-                        continue;
-                    };
-                    if witnesses.is_some_and(|witnesses| matcher.uncolored_in(graph, batch, lane, witnesses).is_some())
-                    {
-                        report.blocked += 1;
-                        continue;
-                    }
-                    if u64::from(effect.nodes) > nodes_left {
-                        return ControlFlow::Break(());
-                    }
-                    nodes_left -= u64::from(effect.nodes);
-                    count += 1;
-                    nodes.extend(
-                        batch
-                            .rows(lane)
-                            .iter()
-                            .map(|row| numbers.of(births[row.0 as usize].name)),
-                    );
-                    matcher.keep_of(batch, lane, &mut kept);
-                }
-                batch.clear();
-                ControlFlow::Continue(())
-            };
-            let mut ended = matcher.search(
+            let (births, blocked_before) = (&self.births, derivation.report.blocked);
+            let mut batch = known.matcher.batch(&ground);
+            derivation.begin(dot, ground.clone());
+            let mut ended = known.matcher.search(
                 &mut self.graph,
                 &index,
                 Scope {
@@ -116,41 +101,27 @@ impl Replica {
                     owns_ground: share.index == 0,
                 },
                 |row| share.count == 1 || owner(births[row.0 as usize].name, share.count) == share.index,
-                |graph, rows, registers| {
-                    if matcher.collect(&mut batch, rows, registers) {
-                        look(graph, &mut batch)?;
-                    }
-                    ControlFlow::Continue(())
-                },
+                &mut batch,
+                |graph, batch| derivation.look(graph, known, batch),
             );
             if ended.is_continue() {
-                ended = look(&mut self.graph, &mut batch);
+                ended = derivation.look(&mut self.graph, known, &mut batch);
             }
-            let complete = ended.is_continue() && report.blocked == blocked_before;
-            let mark = complete.then(|| {
-                let ground = ground.clone();
-                ((dot, share), Mark { epoch, ground })
-            });
-            if count > 0 {
-                let checked = Checked { ground, kept };
-                derived.push(Derived {
-                    rule: dot,
-                    count,
-                    nodes,
-                    checked,
-                    mark,
-                });
-            } else if let Some((key, mark)) = mark {
-                self.marks.insert(key, mark);
-            }
+            let complete = ended.is_continue() && derivation.report.blocked == blocked_before;
+            derivation.end(complete.then_some(((dot, share), Mark { epoch, ground })));
             if ended.is_break() {
-                report.exhausted = true;
+                derivation.report.exhausted = true;
                 break;
             }
         }
+        let Derivation {
+            mut report,
+            derived,
+            ahead,
+            ..
+        } = derivation;
         self.index = Some(index);
-        report.applied = self.draft_derived(derived);
-        report.nodes = budget.nodes - nodes_left;
+        report.applied = self.draft_derived(derived, ahead);
         report.saturated = !report.exhausted && report.applied == 0 && report.blocked == 0;
         Ok(report)
     }
@@ -167,46 +138,45 @@ impl Replica {
         }
     }
 
-    /// Makes facts of what was derived; answers how many. Where it is much, it is tried on a copy of the e-graph first, and what says no more than the
-    /// facts before it is left out: in a round that folds many ways into one, that is most. The copy is kept, since it is the e-graph that results
-    /// if nobody else has anything to say.
-    fn draft_derived(&mut self, derived: Vec<Derived>) -> u64 {
-        let total: usize = derived.iter().map(|own| own.count).sum();
-        if total == 0 {
-            return 0;
-        }
-        let generation = self.generation;
-        let mut ahead = self.draft().own.ahead.take().filter(|own| own.generation == generation);
-        match &mut ahead {
-            Some(ahead) => ahead.graph.follow(&self.graph),
-            None if total >= self.graph.enodes() / WORTH_A_COPY => ahead = Some(Box::new(self.look_ahead())),
-            None => {}
-        }
+    /// Makes facts of what was derived; answers how many.
+    fn draft_derived(&mut self, derived: Vec<Derived>, mut ahead: Option<Box<Ahead>>) -> u64 {
         let mut facts = 0;
-        for mut own in derived {
-            let known = &self.rules[&own.rule];
-            let matcher = &known.matcher;
-            let (width, additions) = (matcher.slots(), matcher.additions());
-            if let Some(ahead) = &mut ahead {
-                let telling = ahead.apply(known, &own.checked, own.count, false);
-                own.retain(&telling, width, matcher.width());
-                ahead.segments += usize::from(own.count > 0);
+        for Derived {
+            rule,
+            count,
+            nodes,
+            checked,
+            mark,
+        } in derived
+        {
+            if count > 0 {
+                let matcher = &self.rules[&rule].matcher;
+                let (width, additions) = (matcher.slots(), matcher.additions());
+                let segment = Segment::Apply {
+                    rule,
+                    width: width as u32,
+                    count: count as u32,
+                    nodes,
+                };
+                facts += count as u64;
+                self.draft_segment(segment, (additions * count) as u32);
+                self.draft().own.checked.push(checked);
+                if let Some(ahead) = &mut ahead {
+                    ahead.segments += 1;
+                }
             }
-            facts += own.count as u64;
-            let segment = Segment::Apply {
-                rule: own.rule,
-                width: width as u32,
-                count: own.count as u32,
-                nodes: own.nodes,
-            };
-            if own.count > 0 {
-                self.draft_segment(segment, (additions * own.count) as u32);
-                self.draft().own.checked.push(own.checked);
+            match mark {
+                // What was left out rests on facts that are not settled yet, too.
+                Some(mark) if count > 0 || ahead.is_some() => self.draft().own.marks.push(mark),
+                Some((key, mark)) => {
+                    self.marks.insert(key, mark);
+                }
+                None => {}
             }
-            // What was left out rests on facts that are not settled yet, too.
-            self.draft().own.marks.extend(own.mark);
         }
-        self.draft().own.ahead = ahead;
+        if ahead.is_some() {
+            self.draft().own.ahead = ahead;
+        }
         facts
     }
 
@@ -216,6 +186,28 @@ impl Replica {
     }
 }
 
+/// A search and what came of it so far.
+struct Derivation<'a> {
+    rules: &'a BTreeMap<Dot, KnownRule>,
+    births: &'a [Birth],
+    numbers: Numbers<'a>,
+    coloring: bool,
+    /// What is left of it.
+    budget: Budget,
+    report: StepReport,
+    /// By rule; the last one is being searched.
+    derived: Vec<Derived>,
+    /// Matches that add something.
+    found: usize,
+    generation: u64,
+    spare: &'a mut EGraph,
+    draft: Option<&'a Draft>,
+    worth_a_copy: usize,
+    /// Where matches are tried, once there are many: what says no more than the facts before it is left out. In a round that folds many ways into one, that
+    /// is most. The copy is kept, since it is the e-graph that results if nobody else has anything to say.
+    ahead: Option<Box<Ahead>>,
+}
+
 /// The matches of one rule that add something.
 struct Derived {
     rule: Dot,
@@ -223,6 +215,114 @@ struct Derived {
     nodes: Vec<u32>,
     checked: Checked,
     mark: Option<((Dot, Share), Mark)>,
+}
+
+impl Derivation<'_> {
+    /// Goes on with a rule.
+    fn begin(&mut self, rule: Dot, ground: Ground) {
+        let kept = Vec::new();
+        self.derived.push(Derived {
+            rule,
+            count: 0,
+            nodes: Vec::new(),
+            checked: Checked { ground, kept },
+            mark: None,
+        });
+    }
+
+    /// Ends a rule, whose search leaves this mark.
+    fn end(&mut self, mark: Option<((Dot, Share), Mark)>) {
+        self.derived.last_mut().expect("begun").mark = mark;
+    }
+
+    /// Looks at the matches of a batch and takes them out: those that add something are noted. Breaks if the budget is spent.
+    fn look(&mut self, graph: &mut EGraph, known: &KnownRule, batch: &mut Batch) -> ControlFlow<()> {
+        let matcher = &known.matcher;
+        let mut ended = ControlFlow::Continue(());
+        if batch.is_empty() {
+            return ended;
+        }
+        if batch.len() as u64 > self.budget.matches {
+            batch.truncate(self.budget.matches as usize);
+            ended = ControlFlow::Break(());
+        }
+        let mut seen = batch.len() as u64;
+        let witnesses = Colors::witnesses(known.rule.color).filter(|_| self.coloring);
+        // Trying a match says whether it adds anything, unless it must not be tried.
+        let free = self.ahead.is_some()
+            && witnesses.is_none()
+            && matcher.is_total()
+            && (batch.len() * matcher.additions()) as u64 <= self.budget.nodes;
+        if !free {
+            matcher.probe(graph, batch);
+            let (budget, report) = (&mut self.budget, &mut self.report);
+            let mut spent = false;
+            batch.retain(|batch, lane| {
+                if spent {
+                    seen -= 1;
+                    return false;
+                }
+                let Some(effect) = batch.effect(lane).filter(|effect| effect.changes) else {
+                    return false;
+                };
+                if witnesses.is_some_and(|witnesses| matcher.uncolored_in(graph, batch, lane, witnesses).is_some()) {
+                    report.blocked += 1;
+                    return false;
+                }
+                let nodes = u64::from(effect.nodes);
+                if nodes > budget.nodes {
+                    spent = true;
+                    return false;
+                }
+                budget.nodes -= nodes;
+                report.nodes += nodes;
+                true
+            });
+            if spent {
+                ended = ControlFlow::Break(());
+            }
+        }
+        self.budget.matches -= seen;
+        self.report.matches += seen;
+        let telling = match &mut self.ahead {
+            Some(ahead) => {
+                ahead.graph.follow_values(graph);
+                let (telling, made) = ahead.apply(known, batch);
+                if free {
+                    self.budget.nodes -= u64::from(made);
+                    self.report.nodes += u64::from(made);
+                }
+                telling
+            }
+            None => u32::MAX,
+        };
+        let derived = self.derived.last_mut().expect("begun");
+        for lane in (0..batch.len()).filter(|lane| telling >> lane & 1 == 1) {
+            for row in batch.rows(lane) {
+                derived.nodes.push(self.numbers.of(self.births[row.0 as usize].name));
+            }
+            batch.kept(lane).for_each(|value| derived.checked.kept.push(value));
+            derived.count += 1;
+            self.found += 1;
+        }
+        batch.clear();
+        if self.ahead.is_none() && self.found > 0 && self.found >= graph.enodes() / self.worth_a_copy {
+            self.go_ahead(graph);
+        }
+        ended
+    }
+
+    /// Copies the e-graph, and tries on it what was found so far.
+    fn go_ahead(&mut self, graph: &EGraph) {
+        let memory = std::mem::take(self.spare);
+        let mut ahead = Ahead::of(graph, self.generation, self.draft, self.rules, memory);
+        for own in &mut self.derived {
+            let known = &self.rules[&own.rule];
+            let telling = ahead.apply_all(known, &own.checked, own.count, Told::Changes);
+            own.retain(&telling, known.matcher.slots(), known.matcher.width());
+        }
+        self.ahead = Some(Box::new(ahead));
+    }
 }
 
 impl Derived {
@@ -242,6 +342,9 @@ impl Derived {
 
 /// It pays to try matches on a copy of the e-graph if there is one match for this many e-nodes.
 const WORTH_A_COPY: usize = 4;
+
+/// The same where nobody shares the search: the copy becomes the e-graph, and nothing is applied twice.
+const WORTH_A_COPY_ALONE: usize = 16;
 
 /// Which of `count` shares a root's name falls in.
 fn owner(name: Name, count: u32) -> u32 {

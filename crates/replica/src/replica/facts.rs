@@ -308,8 +308,10 @@ impl Replica {
             .ahead
             .as_ref()
             .is_some_and(|ahead| ahead.segments == block.segments.len());
-        if !complete || self.logs.keys().any(|&agent| agent != self.options.agent) {
-            own.ahead = None;
+        if (!complete || self.logs.keys().any(|&agent| agent != self.options.agent))
+            && let Some(ahead) = own.ahead.take()
+        {
+            self.spare.graph = ahead.graph;
         }
         let bytes = block.encode();
         self.own_chain = chain(&self.own_chain, &bytes);

@@ -53,11 +53,12 @@ impl Replica {
         let query = program::decode_query(bytes, true)?;
         self.ensure_index();
         let matcher = Matcher::of_query(&query, &mut self.graph);
-        let mut count = 0;
         let Some(ground) = matcher.ground(&self.graph, u32::MAX) else {
             return Ok(0);
         };
         let index = self.index.take().expect("ensured");
+        let mut batch = matcher.batch(&ground);
+        let mut count = 0;
         let _ended = matcher.search(
             &mut self.graph,
             &index,
@@ -67,8 +68,10 @@ impl Replica {
                 owns_ground: true,
             },
             |_| true,
-            |_, _, _| {
-                count += 1;
+            &mut batch,
+            |_, batch| {
+                count += batch.len() as u64;
+                batch.clear();
                 if count >= limit {
                     ControlFlow::Break(())
                 } else {
@@ -77,7 +80,7 @@ impl Replica {
             },
         );
         self.index = Some(index);
-        Ok(count)
+        Ok(limit.min(count + batch.len() as u64))
     }
 
     /// The class of a term, which must stand in the e-graph.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eqmesh_egraph::color::{Color, Colors};
 use eqmesh_egraph::graph::{EGraph, OperatorId, RowId};
-use eqmesh_egraph::matching::{Applied, Matcher, NotAMatch};
+use eqmesh_egraph::matching::{Batch, Matcher, NotAMatch, Told};
 use eqmesh_egraph::program;
 use eqmesh_egraph::rule::Rule;
 
@@ -121,8 +121,10 @@ impl Replica {
                 && let Some(Waiting { block, bytes, own }) = batch.pop()
             {
                 settled.accepted += block.facts();
+                // Where nothing is checked again, what is known of the matches is a burden.
+                let marks = own.map(|own| own.marks);
                 unions += self.go_ahead(&block, bytes, *ahead);
-                self.marks.extend(own.into_iter().flat_map(|own| own.marks));
+                self.marks.extend(marks.into_iter().flatten());
                 self.refresh(least);
                 continue;
             }
@@ -266,10 +268,22 @@ impl Replica {
     fn go_ahead(&mut self, block: &Block, bytes: Arc<[u8]>, ahead: Ahead) -> u64 {
         let old = std::mem::replace(&mut self.graph, ahead.graph);
         self.graph.follow(&old);
-        self.births.extend(ahead.births);
+        self.spare.graph = old;
         let layout = self.layout(block);
         let log = self.logs.entry(block.origin).or_default();
         let first_ordinal = log.next_ordinal();
+        self.births.resize(self.graph.row_count() as usize, Birth::NEVER);
+        for (row, ordinal) in ahead.rows.iter().zip(first_ordinal..) {
+            let birth = &mut self.births[row.0 as usize];
+            // Rows that were there have earlier names, and of the others' names the first is the least.
+            if *birth == Birth::NEVER {
+                let agent = block.origin;
+                *birth = Birth {
+                    height: block.height,
+                    name: Name { agent, ordinal },
+                };
+            }
+        }
         log.rows.extend(ahead.rows);
         log.enter(block, bytes, first_ordinal, layout);
         ahead.unions
@@ -301,14 +315,17 @@ impl Replica {
         if self.graph.dead_rows() > MIN_DEAD.max(self.graph.enodes()) {
             self.drop_dead_rows();
         }
-        self.index = None;
+        if let Some(index) = self.index.take() {
+            self.spare.index = index;
+        }
         self.naming = None;
         self.generation += 1;
     }
 
     /// Drops the dead rows of the e-graph, which must be about to be indexed anew.
     fn drop_dead_rows(&mut self) {
-        let compaction = self.graph.compact();
+        let compaction = self.spare.graph.compact_from(&self.graph);
+        std::mem::swap(&mut self.graph, &mut self.spare.graph);
         let named = self.logs.values_mut().map(|log| &mut log.rows);
         let begun = self.beginning.iter_mut().filter_map(|own| own.rows.as_mut());
         for rows in named.chain(self.eras.iter_mut().map(|era| &mut era.rows)).chain(begun) {
@@ -574,11 +591,16 @@ impl Replica {
                     let (first, first_row, additions) = (log.rows.len(), log.first_row, matcher.additions());
                     log.rows.resize(first + additions * *count as usize, RowId(u32::MAX));
                     let births = &mut self.births;
-                    let name = |graph: &mut EGraph, batch: Applied<'_>| {
-                        births.resize(graph.row_count() as usize, Birth::NEVER);
-                        for lane in 0..batch.size {
-                            for (addition, row) in batch.rows(lane).enumerate() {
-                                let ordinal = first + (batch.first + lane) * additions + addition;
+                    let mut batch = matcher.batch(&ground);
+                    // What equalities before it have asked for.
+                    unions += self.graph.rebuild();
+                    for at in (0..*count as usize).step_by(Batch::CAPACITY) {
+                        batch.refill(&kept, at, Batch::CAPACITY.min(*count as usize - at));
+                        matcher.apply(&mut self.graph, &mut batch, colors, Told::All);
+                        births.resize(self.graph.row_count() as usize, Birth::NEVER);
+                        for lane in 0..batch.len() {
+                            for (addition, row) in batch.added(lane).enumerate() {
+                                let ordinal = first + (at + lane) * additions + addition;
                                 log.rows[ordinal] = row;
                                 if row.0 >= settled_rows {
                                     let name = Name {
@@ -586,12 +608,12 @@ impl Replica {
                                         ordinal: first_row + ordinal as u32,
                                     };
                                     let height = block.height;
-                                    rename(graph, births, row, Birth { height, name }, shared);
+                                    rename(&mut self.graph, births, row, Birth { height, name }, shared);
                                 }
                             }
                         }
-                    };
-                    unions += matcher.apply(&mut self.graph, &ground, &kept, *count as usize, colors, name);
+                        unions += self.graph.rebuild();
+                    }
                 }
                 // Its era is entered once the whole block is.
                 Segment::Cut(_) => {}
@@ -756,6 +778,7 @@ fn check_applications(
     let Some(ground) = matcher.ground(graph, before) else {
         return (None, Some((0, no_match(rule, &NotAMatch::Ground))));
     };
+    let is_total = matcher.is_total();
     let mut kept = Vec::with_capacity(count as usize * matcher.width());
     let (mut registers, mut rows) = (Vec::new(), vec![RowId(0); width as usize]);
     let mut fault = None;
@@ -783,8 +806,8 @@ fn check_applications(
             ))
         });
         let wrong = wrong.or_else(|| {
-            let defined = matcher.is_defined(graph, &mut registers);
-            (!defined).then(|| format!("rule `{}`: a primitive is undefined there", rule.name))
+            let undefined = !is_total && !matcher.is_defined(graph, &mut registers);
+            undefined.then(|| format!("rule `{}`: a primitive is undefined there", rule.name))
         });
         if let Some(reason) = wrong {
             fault = Some((at as u64, reason));
