@@ -6,6 +6,7 @@ use eqmesh_agent::{Config, Message, Native, Node, RoundTask};
 use eqmesh_egraph::color::Color;
 use eqmesh_orchestrator::{Entrance, Life, MemberState, MessageKind, Topology};
 use eqmesh_replica::{AgentId, Budget, Fault, Replica, VersionVector, span};
+use proptest::prelude::*;
 
 const SECOND: u64 = 1_000_000;
 
@@ -171,6 +172,55 @@ fn any_number_of_agents_comes_to_what_one_comes_to() {
         mesh.submit(0, PROGRAM);
         mesh.run(20, &task(10_000));
         assert_eq!(mesh.meaning(), alone(), "{agents} agents");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn messages_may_be_lost_and_repeated_and_come_in_any_order(
+        agents in prop::sample::select(vec![2u32, 3, 5]),
+        choices in prop::collection::vec((any::<prop::sample::Index>(), 0u8..4), 50..400),
+    ) {
+        let mut mesh = Mesh::founded(agents);
+        let mut travelling: Vec<(u32, Message)> = Vec::new();
+        let first = mesh.get(0).submit(PROGRAM, 0).unwrap();
+        travelling.extend(first.into_iter().map(|message| (0, message)));
+        for chosen in choices.chunks(25) {
+            mesh.now += SECOND;
+            for number in 0..agents {
+                let (now, node) = (mesh.now, mesh.get(number));
+                let mut messages = node.step(&task(100), now).unwrap();
+                messages.extend(node.tick(now).unwrap());
+                travelling.extend(messages.into_iter().map(|message| (number, message)));
+            }
+            for (choice, fate) in chosen {
+                if travelling.is_empty() {
+                    break;
+                }
+                let at = choice.index(travelling.len());
+                // It arrives and stays to arrive again, is lost, or arrives once.
+                let (from, message) = match fate {
+                    0 => travelling[at].clone(),
+                    1 => {
+                        travelling.swap_remove(at);
+                        continue;
+                    }
+                    _ => travelling.swap_remove(at),
+                };
+                for to in (0..agents).filter(|&to| to != from) {
+                    if message.receiver.is_none_or(|receiver| receiver.number() == to) {
+                        let now = mesh.now;
+                        let answers = mesh.get(to).receive(&message, now).unwrap();
+                        travelling.extend(answers.into_iter().map(|answer| (to, answer)));
+                    }
+                }
+            }
+        }
+        // From now on all is well; some may have taken each other for lost.
+        mesh.run(60, &task(10_000));
+        prop_assert_eq!(mesh.meaning(), alone());
     }
 }
 

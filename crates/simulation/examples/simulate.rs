@@ -58,6 +58,13 @@ fn read(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
             "--duplicate" => scenario.duplicate = number()?,
             "--reorder" => scenario.reorder = number()?,
             "--delay" => scenario.delay = value.parse()?,
+            "--budget" => {
+                let matches = value
+                    .parse()
+                    .map_err(|_| format!("`{value}` is no number of matches"))?;
+                scenario.budget.matches = matches;
+                scenario.budget.nodes = matches;
+            }
             "--tick" => scenario.tick = value.parse()?,
             "--partition" => scenario.partitions.push(value.parse()?),
             "--crash" => scenario.crashes.push(value.parse()?),

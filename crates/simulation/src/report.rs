@@ -82,15 +82,17 @@ impl fmt::Display for Report {
             Span(self.micros),
             self.ticks
         )?;
-        writeln!(
-            formatter,
-            "  all had the same facts {} after the last new one or fault ({} ticks; the diameter is {}), and knew it after {} ({} ticks)",
-            Span(self.lag_micros),
-            self.lag_ticks,
-            self.diameter,
-            Span(self.announced_micros),
-            self.announced_ticks
-        )?;
+        if self.converged {
+            writeln!(
+                formatter,
+                "  all had the same facts {} after the last new one or fault ({} ticks; the diameter is {}), and knew it after {} ({} ticks)",
+                Span(self.lag_micros),
+                self.lag_ticks,
+                self.diameter,
+                Span(self.announced_micros),
+                self.announced_ticks
+            )?;
+        }
         writeln!(
             formatter,
             "  {} messages, {} bytes; {} lost, {} repeated; {} crashes, {} of them with loss of state",

@@ -216,6 +216,9 @@ impl Scenario {
         if self.tick != plain.tick {
             option("tick", self.tick.to_string());
         }
+        if self.budget != plain.budget {
+            option("budget", self.budget.matches.to_string());
+        }
         if self.delay != plain.delay {
             option("delay", self.delay.to_string());
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use eqmesh::program;
 use eqmesh_orchestrator::Topology;
+use eqmesh_replica::Budget;
 use eqmesh_simulation::{
     Crash, Delay, NAMED, Partition, Regions, Scenario, Seeds, Simulation, Span, Sweep, Workload, topology_of,
 };
@@ -67,6 +68,10 @@ pub(crate) struct SimulateArguments {
     /// How often an agent steps and says that it is alive. [default: 1s]
     #[arg(long, value_name = "TIME")]
     tick: Option<Span>,
+
+    /// How many matches an agent looks at in one step, at first. [default: 10000]
+    #[arg(long, value_name = "N")]
+    budget: Option<u64>,
 
     /// Tear the network, as 5s..20s:0-2|3,4 (from, until, groups), or `random`. May be repeated.
     #[arg(long, value_name = "WHEN:GROUPS")]
@@ -135,6 +140,10 @@ fn scenario(arguments: &SimulateArguments) -> Result<Scenario, u8> {
         agents: arguments.agents,
         topology: arguments.topology.unwrap_or(plain.topology),
         tick: arguments.tick.unwrap_or(plain.tick),
+        budget: arguments.budget.map_or(plain.budget, |matches| Budget {
+            matches,
+            nodes: matches,
+        }),
         delay: arguments.delay.unwrap_or(plain.delay),
         regions: match &arguments.regions {
             Some(path) => Some(regions(path).map_err(|error| refuse(json, &error))?),
