@@ -926,38 +926,35 @@ fn facts_that_all_have_acknowledged_are_compacted() {
     assert_eq!(on!(egraph, graphs[0], call_beginning), None);
     let stranger = vec![dot(7, 1)];
     assert_fault!(on!(egraph, graphs[0], call_cut, &stranger), Misplaced, "not settled");
+    assert_eq!(on!(egraph, graphs[0], call_last_cut), None);
+    assert_eq!(on!(egraph, graphs[0], call_close, &stable), None, "there is no cut");
     assert_eq!(on!(egraph, graphs[0], call_cut, &stable).unwrap(), Some(dot(0, 2)));
-    assert!(
-        !on!(egraph, graphs[0], call_compact, &stable, &stable),
-        "the cut is not settled"
-    );
+    assert!(!on!(egraph, graphs[0], call_compact), "the cut is not settled");
     exchange(&mut egraph, &graphs);
     let after = on!(egraph, graphs[0], call_version);
-    assert!(
-        !on!(egraph, graphs[0], call_compact, &stable, &after),
-        "nobody has acknowledged the cut"
-    );
+    assert_eq!(on!(egraph, graphs[1], call_open_cut), Some(dot(0, 2)));
+    assert!(!on!(egraph, graphs[0], call_compact), "the cut is open");
+    assert_eq!(on!(egraph, graphs[0], call_close, &after), Some(dot(0, 3)));
+    exchange(&mut egraph, &graphs);
+    assert_eq!(on!(egraph, graphs[1], call_open_cut), None);
     let state = on!(egraph, graphs[0], call_state_digest);
     for (graph, before) in graphs.into_iter().zip(before) {
-        assert!(on!(egraph, graph, call_compact, &after, &after));
-        assert!(
-            !on!(egraph, graph, call_compact, &after, &after),
-            "there is no more to take away"
-        );
+        assert!(on!(egraph, graph, call_compact));
+        assert!(!on!(egraph, graph, call_compact), "there is no more to take away");
         let digests = (
             on!(egraph, graph, call_meaning_digest),
             on!(egraph, graph, call_snapshot),
         );
         assert_eq!((digests, on!(egraph, graph, call_labels)), before);
         assert_eq!(on!(egraph, graph, call_state_digest), state);
+        assert!(!on!(egraph, graph, call_is_void));
+        assert_fault!(on!(egraph, graph, call_explain, "first", "(f b)"), Refused, "");
     }
     let beginning = on!(egraph, graphs[0], call_beginning).expect("compacted");
-    assert_eq!(on!(egraph, graphs[1], call_beginning), Some(beginning));
-    assert_eq!(
-        on!(egraph, graphs[0], call_cut, &after).unwrap(),
-        None,
-        "there is nothing new"
-    );
+    assert_eq!(on!(egraph, graphs[1], call_beginning), Some(beginning.clone()));
+    assert_eq!(on!(egraph, graphs[1], call_last_cut), Some(beginning));
+    let settled = on!(egraph, graphs[0], call_version);
+    assert!(on!(egraph, graphs[0], call_cut, &settled).unwrap().is_some());
 }
 
 #[test]
@@ -1009,7 +1006,9 @@ fn a_newcomer_begins_with_a_snapshot_that_it_trusts() {
     on!(egraph, graphs[0], call_cut, &stable).unwrap();
     exchange(&mut egraph, &graphs);
     let version = on!(egraph, graphs[0], call_version);
-    assert!(on!(egraph, graphs[0], call_compact, &version, &version));
+    on!(egraph, graphs[0], call_close, &version).unwrap();
+    exchange(&mut egraph, &graphs);
+    assert!(on!(egraph, graphs[0], call_compact));
     let late = ready(&mut egraph, 2, true);
     on!(egraph, late, call_insert, "(f (f c))", Some("own"), Color::Green).unwrap();
     settle(&mut egraph, late);
@@ -1029,4 +1028,14 @@ fn a_newcomer_begins_with_a_snapshot_that_it_trusts() {
     assert_eq!(on!(egraph, late, call_meaning_digest), digest);
     assert_eq!(on!(egraph, graphs[0], call_meaning_digest), digest);
     assert_eq!(on!(egraph, late, call_labels).len(), 2);
+
+    // Who resumes with what it has stored has the same.
+    let again = ready(&mut egraph, 2 | 2 << 16, true);
+    let stored = on!(egraph, late, call_delta_since, &vec![]);
+    assert_eq!(on!(egraph, again, call_resume, &stored), 0);
+    assert_eq!(
+        on!(egraph, again, call_state_digest),
+        on!(egraph, late, call_state_digest)
+    );
+    assert_eq!(on!(egraph, again, call_resume, &[vec![1, 2, 3]]), 1);
 }

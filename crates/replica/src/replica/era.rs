@@ -563,7 +563,7 @@ impl Replica {
         }
         let known = self.eras.iter().rposition(|era| era.covered_by(&block.base));
         let unknown = &self.eras[known.map_or(0, |at| at + 1)..];
-        match unknown.iter().filter_map(|era| era.closed.as_ref()).last() {
+        match unknown.iter().rev().find_map(|era| era.closed.as_ref()) {
             None if unknown.is_empty() => Standing::Counts,
             None => Standing::Waits,
             Some(closed) if closed.get(block.origin) >= block.last() => Standing::Counts,

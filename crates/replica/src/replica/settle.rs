@@ -397,7 +397,16 @@ impl Replica {
             self.graph.declare(operator);
         }
         let baseline = era::covering(&self.eras, &block.base).map(Era::baseline);
-        let frame = Frame::of(&self.logs, baseline, &block.base);
+        // Nothing else needs it, and most blocks of a large network have no applications.
+        let applies = block
+            .segments
+            .iter()
+            .any(|segment| matches!(segment, Segment::Apply { .. }));
+        let frame = if applies {
+            Frame::of(&self.logs, baseline, &block.base)
+        } else {
+            Frame::default()
+        };
         let mut past = frame.rows(&self.logs, baseline);
         let mut named = Named::default();
         let mut known = known.map(Vec::into_iter);
