@@ -70,9 +70,7 @@ fn read(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
             "--crash" => scenario.crashes.push(value.parse()?),
             "--topology" => scenario.topology = topology_of(&value)?,
             "--cut-after" => {
-                scenario.cut_after = value
-                    .parse()
-                    .map_err(|_| format!("`{value}` is no number of facts"))?;
+                scenario.cut_after = value.parse().map_err(|_| format!("`{value}` is no number of facts"))?;
             }
             "--until" => scenario.limit = value.parse()?,
             "--workload" => scenario.workload = workload(&value)?,

@@ -73,6 +73,10 @@ pub(crate) struct SimulateArguments {
     #[arg(long, value_name = "N")]
     budget: Option<u64>,
 
+    /// Cut history at every so many facts that all agents have stored: a snapshot takes their place. [default: never]
+    #[arg(long, value_name = "FACTS", value_parser = clap::value_parser!(u64).range(1..))]
+    cut_after: Option<u64>,
+
     /// Tear the network, as 5s..20s:0-2|3,4 (from, until, groups), or `random`. May be repeated.
     #[arg(long, value_name = "WHEN:GROUPS")]
     partition: Vec<Partition>,
@@ -144,6 +148,7 @@ fn scenario(arguments: &SimulateArguments) -> Result<Scenario, u8> {
             matches,
             nodes: matches,
         }),
+        cut_after: arguments.cut_after.unwrap_or(plain.cut_after),
         delay: arguments.delay.unwrap_or(plain.delay),
         regions: match &arguments.regions {
             Some(path) => Some(regions(path).map_err(|error| refuse(json, &error))?),
