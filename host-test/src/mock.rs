@@ -203,6 +203,54 @@ impl HostGraph for MockState {
         not_for_streams("size")
     }
 
+    fn cut(&mut self, _: Resource<Mock>, _: VersionVector) -> Result<Option<Dot>, Fault> {
+        not_for_streams("cut")
+    }
+
+    fn close(&mut self, _: Resource<Mock>, _: VersionVector) -> Option<Dot> {
+        not_for_streams("close")
+    }
+
+    fn open_cut(&mut self, _: Resource<Mock>) -> Option<Dot> {
+        not_for_streams("open-cut")
+    }
+
+    fn compact(&mut self, _: Resource<Mock>) -> bool {
+        not_for_streams("compact")
+    }
+
+    fn is_void(&mut self, _: Resource<Mock>) -> bool {
+        not_for_streams("is-void")
+    }
+
+    fn resume(&mut self, _: Resource<Mock>, _: Vec<Vec<u8>>) -> u64 {
+        not_for_streams("resume")
+    }
+
+    fn beginning(&mut self, _: Resource<Mock>) -> Option<Digest> {
+        not_for_streams("beginning")
+    }
+
+    fn last_cut(&mut self, _: Resource<Mock>) -> Option<Digest> {
+        not_for_streams("last-cut")
+    }
+
+    fn offers(&mut self, _: Resource<Mock>) -> Vec<Digest> {
+        not_for_streams("offers")
+    }
+
+    fn adopt(&mut self, _: Resource<Mock>, _: Digest, _: u32) -> Result<u64, Fault> {
+        not_for_streams("adopt")
+    }
+
+    fn save(&mut self, _: Resource<Mock>) -> Vec<u8> {
+        not_for_streams("save")
+    }
+
+    fn load(&mut self, _: Options, _: Vec<u8>) -> Result<Resource<Mock>, Fault> {
+        not_for_streams("load")
+    }
+
     fn refused(&mut self, _: Resource<Mock>) -> Vec<(Dot, String)> {
         not_for_streams("refused")
     }

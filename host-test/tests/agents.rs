@@ -463,15 +463,36 @@ fn networks_that_run_free_come_to_what_rounds_come_to() {
             assert_eq!(on!(*agent, call_members).len() as u32, agents);
             assert_eq!(on!(*agent, call_superseded), None);
             assert_eq!(on!(*agent, call_doubles).len(), 0);
-            let blocks = on!(*agent, call_unstored);
+            let stored = on!(*agent, call_unstored);
             assert_eq!(
-                blocks,
-                on!(*agent, call_delta_since, &[]),
+                stored.parts,
+                on!(*agent, call_delta_since, &vec![]),
                 "all of them, the first time"
             );
-            assert_eq!(on!(*agent, call_unstored).len(), 0);
+            assert_eq!(on!(*agent, call_unstored).parts.len(), 0);
+            assert!(!on!(*agent, call_is_outdated));
             assert_fault!(on!(*agent, call_push), Misplaced);
         }
+    }
+}
+
+#[test]
+fn history_is_cut_and_stored_anew() {
+    let mut network = Network::new(3, Delivery::InOrder);
+    assert_fault!(on!(network.agents[0], call_cut_after, 5), Misplaced);
+    for at in 0..3 {
+        on!(network.agents[at], call_join, entrance(1, false), 1).unwrap();
+        on!(network.agents[at], call_cut_after, 5).unwrap();
+    }
+    network.submit(1, PROGRAM);
+    network.run_free(60);
+    let digest = on!(network.agents[0], call_summary).state_digest;
+    for agent in &mut network.agents {
+        assert!(on!(*agent, call_converged));
+        assert_eq!(on!(*agent, call_summary).state_digest, digest);
+        let stored = on!(*agent, call_unstored);
+        assert!(stored.instead);
+        assert!(stored.parts[0].starts_with(b"eqs"), "a snapshot comes first");
     }
 }
 
@@ -483,7 +504,7 @@ fn an_agent_comes_back_as_another_incarnation_and_leaves() {
     }
     network.submit(1, PROGRAM);
     network.run_free(40);
-    let blocks = on!(network.agents[2], call_unstored);
+    let blocks = on!(network.agents[2], call_unstored).parts;
     let digest = on!(network.agents[2], call_summary).state_digest;
     let mut again = agent(World::Green, 1 << 16 | 2, 3);
     assert_eq!(on!(again, call_restore, &blocks, network.now), 0);

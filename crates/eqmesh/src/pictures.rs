@@ -33,7 +33,7 @@ pub fn pictures(results: &[Outcome]) -> Vec<(String, String)> {
         let stem = stem.map_or_else(String::new, |stem| format!("{}-", stem.display()));
         let name = format!("{stem}explain-{}", outcome.line);
         // Several may stand on one line, or in files of one name.
-        let name = (1..)
+        let name = (1..=names.len() + 1)
             .map(|count| {
                 if count == 1 {
                     format!("{name}.svg")
@@ -42,7 +42,7 @@ pub fn pictures(results: &[Outcome]) -> Vec<(String, String)> {
                 }
             })
             .find(|name| names.insert(name.clone()))
-            .expect("there is always a next number");
+            .expect("one of them is free");
         pictures.push((name, svg(&title, &chains)));
     }
     pictures
