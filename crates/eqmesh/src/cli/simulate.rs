@@ -224,6 +224,7 @@ fn many(simulation: &Simulation, seeds: &Seeds, arguments: &SimulateArguments) -
             "longest_lag_seed": sweep.longest.1,
             "messages": sweep.messages,
             "crashes": sweep.crashes,
+            "shortened": sweep.shortened,
             "failed": sweep.failed,
             "repeat": repeat,
         }))
@@ -240,10 +241,11 @@ fn describe(sweep: &Sweep, repeat: Option<&str>) -> String {
         longest,
         messages,
         crashes,
+        shortened,
     } = sweep;
     let held = runs - u64::from(failed.is_some());
     let mut text = format!(
-        "{held} runs converged and every check holds; the longest lag is {} ticks (seed {}); {messages} messages, {crashes} crashes\n",
+        "{held} runs converged and every check holds; the longest lag is {} ticks (seed {}); {messages} messages, {crashes} crashes, history cut {shortened} times\n",
         longest.0, longest.1
     );
     if let (Some(failed), Some(repeat)) = (failed, repeat) {
