@@ -200,7 +200,7 @@ impl<P: Parts> Node<P> {
         }
         let subject = self.turn();
         let free = self.free.as_ref().expect("it serves");
-        if self.network.claim().is_none_or(|own| own.life != Life::Active) {
+        if self.is_outdated() || self.network.claim().is_none_or(|own| own.life != Life::Active) {
             return Ok(Vec::new());
         }
         if free.stated == Some(subject) {
@@ -320,6 +320,10 @@ impl<P: Parts> Node<P> {
         self.network.review(now);
         self.grow_up();
         self.begin_anew(now)?;
+        // What it says would tell of facts that do not count.
+        if self.is_outdated() {
+            return Ok(Vec::new());
+        }
         self.turn();
         let mut messages = self.gossip(now);
         self.shorten(now, &mut messages)?;

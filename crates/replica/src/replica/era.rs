@@ -490,20 +490,24 @@ impl Replica {
             return;
         };
         self.eras[at].closed.get_or_insert_default().join(version);
-        let (eras, era) = (&self.eras, &self.eras[at]);
-        let counts = |entry: &Entry, agent: AgentId| {
-            let Some(Ok(block)) = entry.bytes.as_ref().map(|bytes| Block::decode(bytes)) else {
-                return true;
-            };
-            let known = eras.iter().rev().find(|own| own.covered_by(&block.base));
-            known.is_some_and(|own| own.order() >= era.order()) || version.get(agent) >= entry.last
-        };
-        let void = self.logs.iter().any(|(&agent, log)| {
-            let covered = era.version.get(agent);
-            let since = log.entries.partition_point(|entry| entry.last <= covered);
-            log.entries[since..].iter().any(|entry| !counts(entry, agent))
+        let covered = &self.eras[at].version;
+        self.void |= self.logs.iter().any(|(&agent, log)| {
+            let since = log.entries.partition_point(|entry| entry.last <= covered.get(agent));
+            log.entries[since..].iter().any(|entry| {
+                let block = entry.bytes.as_ref().map(|bytes| Block::decode(bytes));
+                matches!(block, Some(Ok(block)) if self.is_left_out(&block.base, agent, entry.last))
+            })
         });
-        self.void |= void;
+    }
+
+    /// Whether a cut was closed without the facts of an agent up to this sequence, which were made on top of `base`, and without knowing of the cut or a later one.
+    pub(super) fn is_left_out(&self, base: &VersionVector, agent: AgentId, last: u64) -> bool {
+        let known = self.eras.iter().rposition(|era| era.covered_by(base));
+        let mut unknown = self.eras[known.map_or(0, |at| at + 1)..].iter();
+        unknown.any(|era| {
+            let closed = era.closed.as_ref();
+            closed.is_some_and(|closed| closed.get(agent) < last) && era.version.get(agent) < last
+        })
     }
 
     /// Whether facts were accepted here that do not count, as a cut was closed without them: this replica has to begin anew, with [`Replica::resume`] of what it has stored.
@@ -531,21 +535,27 @@ impl Replica {
         if block.origin == self.options.agent {
             return Standing::Counts;
         }
+        if self.is_left_out(&block.base, block.origin, block.last()) {
+            return Standing::Void;
+        }
         let known = self.eras.iter().rposition(|era| era.covered_by(&block.base));
         let unknown = &self.eras[known.map_or(0, |at| at + 1)..];
-        match unknown.iter().filter_map(|era| era.closed.as_ref()).last() {
-            None if unknown.is_empty() => Standing::Counts,
-            None => Standing::Waits,
-            Some(closed) if closed.get(block.origin) >= block.last() => Standing::Counts,
-            Some(_) => Standing::Void,
+        // What a later cut is closed with was known to somebody who takes part.
+        if unknown.is_empty() || unknown.iter().any(|era| era.closed.is_some()) {
+            Standing::Counts
+        } else {
+            Standing::Waits
         }
     }
 
-    /// The cuts that are yet to be settled here, and all before them. Cuts that were made side by side know nothing of each other; they must not wait for each other to be closed.
+    /// The cuts, and what closes them, that are yet to be settled here, and all before them. Cuts that were made side by side know nothing of each other; they must not wait
+    /// for each other to be closed. Nor must what closes a cut wait for that: whoever made it, if that was not the maker of the cut, had made facts before without knowing of the
+    /// cut, and the cut is closed with all that it knew.
     pub(super) fn under_pending_cuts(&self) -> VersionVector {
         let mut under = VersionVector::default();
         for Waiting { block, .. } in self.pending.values() {
-            if block.segments.iter().any(|segment| matches!(segment, Segment::Cut(_))) {
+            let cuts = |segment: &Segment| matches!(segment, Segment::Cut(_) | Segment::Close { .. });
+            if block.segments.iter().any(cuts) {
                 under.join(&block.base);
                 under.raise(block.origin, block.last());
             }

@@ -96,8 +96,42 @@ impl Replica {
         let (snapshot, digest) = closed
             .and_then(|era| era.snapshot.clone())
             .ok_or_else(|| Fault::Absent("there is no snapshot to begin with".to_owned()))?;
-        self.offers.insert(digest, snapshot);
-        self.adopt(&digest, self.options.agent)
+        let version = Snapshot::decode(&snapshot)?.version();
+        let counting = self.counting();
+        let parts = self.delta_since(&version);
+        let parts = parts.into_iter().filter(|part| {
+            let block = Block::decode(part);
+            block.is_ok_and(|block| counting.get(block.origin) >= block.last())
+        });
+        let new = Replica::of_snapshot(self.options, snapshot)?;
+        self.begin_as(new, parts.collect(), &digest)
+    }
+
+    /// The facts that count, whatever cuts were closed.
+    fn counting(&self) -> VersionVector {
+        let mut blocks: Vec<(u32, AgentId, u64, &Arc<[u8]>)> = Vec::new();
+        let mut counting = VersionVector::default();
+        for (&agent, log) in &self.logs {
+            counting.raise(agent, log.dropped.0);
+            for entry in &log.entries {
+                match &entry.bytes {
+                    Some(bytes) => blocks.push((entry.height, agent, entry.last, bytes)),
+                    None => counting.raise(agent, entry.last),
+                }
+            }
+        }
+        // Nothing is before what it builds on.
+        blocks.sort_unstable_by_key(|&(height, agent, last, _)| (height, agent, last));
+        for (_, agent, last, bytes) in blocks {
+            let counts = Block::decode(bytes).is_ok_and(|block| {
+                let next = counting.get(agent) + 1 == block.first;
+                next && counting.covers(&block.base) && !self.is_left_out(&block.base, agent, last)
+            });
+            if counts {
+                counting.raise(agent, last);
+            }
+        }
+        counting
     }
 
     /// Takes in a block from a store of its own, where its own facts may be, too.
@@ -170,10 +204,16 @@ impl Replica {
             )));
         }
         let options = Options { agent, ..self.options };
-        let mut new = Replica::of_snapshot(options, bytes)?;
+        let new = Replica::of_snapshot(options, bytes)?;
+        let parts = self.delta_since(&new.version());
+        self.begin_as(new, parts, digest)
+    }
+
+    /// Goes over to a replica that begins with this snapshot, and blocks that were settled here.
+    fn begin_as(&mut self, mut new: Replica, parts: Vec<Arc<[u8]>>, digest: &[u8; 32]) -> Result<u64, Fault> {
         new.offers = std::mem::take(&mut self.offers);
         new.offers.remove(digest);
-        for part in self.delta_since(&new.version()) {
+        for part in parts {
             // What nobody can read any more is no loss: others know it, or it is made again below.
             let _forgotten = new.restore(&part);
         }
