@@ -124,7 +124,8 @@ impl<P: Parts> Node<P> {
         if (others.len() + 1) * 2 <= members.len() {
             return Ok(());
         }
-        let first = others.first().is_none_or(|&other| me < other);
+        // Who is joining does neither.
+        let first = self.active().first() == Some(&me);
         let made = match self.graph.open_cut() {
             // If its maker is no more, somebody else closes it.
             Some(cut) if cut.agent == self.config.id || first && !self.is_alive(cut.agent) => {

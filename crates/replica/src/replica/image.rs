@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use super::{Options, Replica};
+use eqmesh_egraph::program;
+
+use super::{KnownRule, Options, Replica};
 use crate::block::{Block, Reader, Segment, put, put_bytes, seal};
 use crate::fault::Fault;
 use crate::pack::unpack;
@@ -78,6 +80,7 @@ impl Replica {
         }
         let offered: Vec<[u8; 32]> = self.offers().copied().collect();
         for digest in offered {
+            self.replays = true;
             let adopted = self.adopt(&digest, self.options.agent);
             broken += u64::from(!matches!(adopted, Ok(_) | Err(Fault::Absent(_))));
         }
@@ -186,8 +189,9 @@ impl Replica {
 
     /// Begins anew with a snapshot that was received. Its digest must be one that can be trusted, such as most members name: what it says cannot be checked, since the facts are gone.
     ///
-    /// The blocks that are known here and not covered are taken in again. Facts of this replica's own that nobody can check any more, since they were made too long ago, are made
-    /// again: rules, terms and equalities by `agent`, a new incarnation, in a draft to be sealed. Answers how many could not be.
+    /// The blocks that are known here and not covered are taken in again. Facts that nobody can check any more, since they were made too long ago, are made
+    /// again: rules, terms and equalities by `agent`, a new incarnation, in a draft to be sealed. Those of others, too, as their makers may have lost them. Answers how many could not
+    /// be.
     ///
     /// Fails with [`Fault::Absent`] if there is no such snapshot, or its cut was not received, and with [`Fault::Misplaced`] if `agent` has made facts before; then nothing has changed.
     pub fn adopt(&mut self, digest: &[u8; 32], agent: AgentId) -> Result<u64, Fault> {
@@ -213,6 +217,7 @@ impl Replica {
     fn begin_as(&mut self, mut new: Replica, parts: Vec<Arc<[u8]>>, digest: &[u8; 32]) -> Result<u64, Fault> {
         new.offers = std::mem::take(&mut self.offers);
         new.offers.remove(digest);
+        new.replays = self.replays;
         for part in parts {
             // What nobody can read any more is no loss: others know it, or it is made again below.
             let _forgotten = new.restore(&part);
@@ -221,6 +226,7 @@ impl Replica {
             let _forgotten = new.restore(&waiting.bytes);
         }
         new.settle();
+        new.replays = false;
         if !new.has_entered(digest) {
             self.offers = std::mem::take(&mut new.offers);
             self.offers
@@ -233,12 +239,12 @@ impl Replica {
         Ok(lost)
     }
 
-    /// Has another replica make the facts of this one's incarnations that it lacks. Answers how many it could not.
+    /// Has another replica make the facts of this one that it lacks. Answers how many it could not.
     fn make_again(&self, new: &mut Replica) -> u64 {
-        let number = self.options.agent.number();
         let mut lost = 0;
-        for (agent, log) in self.logs.iter().filter(|(agent, _)| agent.number() == number) {
-            let known = new.version().get(*agent);
+        let version = new.version();
+        for (agent, log) in &self.logs {
+            let known = version.get(*agent);
             for entry in log.entries.iter().filter(|entry| entry.first > known) {
                 let Some(Ok(block)) = entry.bytes.as_ref().map(|bytes| Block::decode(bytes)) else {
                     continue;
@@ -246,7 +252,10 @@ impl Replica {
                 for segment in &block.segments {
                     let text = |body: &crate::block::Body| body.text(&block.operators, &self.label_names);
                     let made = match segment {
-                        Segment::Rule(program) => new.add_rule(program).is_ok(),
+                        Segment::Rule(program) => {
+                            let known = |own: &KnownRule| program::encode_rule(&own.rule) == *program;
+                            new.rules.values().any(known) || new.add_rule(program).is_ok()
+                        }
                         Segment::Term { label, color, body } => text(body).is_some_and(|text| {
                             let label = label.as_deref().filter(|label| !new.is_bound(label));
                             new.declare(&block.operators).is_ok() && new.insert(&text, label, *color).is_ok()
