@@ -56,6 +56,11 @@ impl<P: Parts> Node<P> {
         Ok(())
     }
 
+    /// The digest of the snapshot of the last cut that is settled here; none before the first.
+    pub fn last_cut(&self) -> Option<[u8; 32]> {
+        self.graph.last_cut()
+    }
+
     #[doc(hidden)]
     pub fn debug_history(&self) -> String {
         format!(

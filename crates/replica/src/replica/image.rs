@@ -93,21 +93,21 @@ impl Replica {
         broken
     }
 
-    /// Begins anew with the snapshot of the last closed cut, without what turned out void.
-    fn renew(&mut self) -> Result<u64, Fault> {
-        let closed = self.eras.iter().rev().find(|era| era.closed.is_some());
-        let (snapshot, digest) = closed
-            .and_then(|era| era.snapshot.clone())
-            .ok_or_else(|| Fault::Absent("there is no snapshot to begin with".to_owned()))?;
-        let version = Snapshot::decode(&snapshot)?.version();
+    /// Begins anew with what it began with, without what turned out void. That is made again.
+    fn renew(&mut self) -> Result<(), Fault> {
         let counting = self.counting();
-        let parts = self.delta_since(&version);
-        let parts = parts.into_iter().filter(|part| {
+        let mut new = match &self.beginning {
+            Some(own) => Replica::of_snapshot(self.options, own.snapshot.clone())?,
+            None => Replica::new(self.options),
+        };
+        let parts = self.delta_since(&new.version()).into_iter().filter(|part| {
             let block = Block::decode(part);
             block.is_ok_and(|block| counting.get(block.origin) >= block.last())
         });
-        let new = Replica::of_snapshot(self.options, snapshot)?;
-        self.begin_as(new, parts.collect(), &digest)
+        new.replays = true;
+        self.hand_over(&mut new, parts.collect());
+        self.go_over(new);
+        Ok(())
     }
 
     /// The facts that count, whatever cuts were closed.
@@ -208,35 +208,38 @@ impl Replica {
             )));
         }
         let options = Options { agent, ..self.options };
-        let new = Replica::of_snapshot(options, bytes)?;
-        let parts = self.delta_since(&new.version());
-        self.begin_as(new, parts, digest)
+        let mut new = Replica::of_snapshot(options, bytes)?;
+        new.replays = self.replays;
+        let blocks = self.delta_since(&new.version());
+        self.hand_over(&mut new, blocks);
+        if !new.has_entered(digest) {
+            self.offers = new.offers;
+            return Err(Fault::Absent("the cut of this snapshot was not received".to_owned()));
+        }
+        new.offers.remove(digest);
+        Ok(self.go_over(new))
     }
 
-    /// Goes over to a replica that begins with this snapshot, and blocks that were settled here.
-    fn begin_as(&mut self, mut new: Replica, parts: Vec<Arc<[u8]>>, digest: &[u8; 32]) -> Result<u64, Fault> {
+    /// Gives another replica what was received here, with these of the blocks that were settled.
+    fn hand_over(&mut self, new: &mut Replica, blocks: Vec<Arc<[u8]>>) {
         new.offers = std::mem::take(&mut self.offers);
-        new.offers.remove(digest);
-        new.replays = self.replays;
-        for part in parts {
-            // What nobody can read any more is no loss: others know it, or it is made again below.
-            let _forgotten = new.restore(&part);
+        for block in blocks {
+            // What nobody can read any more is no loss: others know it, or it is made again.
+            let _forgotten = new.restore(&block);
         }
         for waiting in self.pending.values() {
             let _forgotten = new.restore(&waiting.bytes);
         }
         new.settle();
         new.replays = false;
-        if !new.has_entered(digest) {
-            self.offers = std::mem::take(&mut new.offers);
-            self.offers
-                .extend(new.beginning.take().map(|own| (*digest, own.snapshot)));
-            return Err(Fault::Absent("the cut of this snapshot was not received".to_owned()));
-        }
+    }
+
+    /// Becomes another replica, which makes again what it lacks. Answers how many facts it could not make.
+    fn go_over(&mut self, mut new: Replica) -> u64 {
         new.own_up();
         let lost = self.make_again(&mut new);
         *self = new;
-        Ok(lost)
+        lost
     }
 
     /// Has another replica make the facts of this one that it lacks. Answers how many it could not.
