@@ -365,7 +365,11 @@ impl<'a> World<'a> {
                 "agent {number} lost facts that it said it had stored, and no cut was closed without them"
             ));
         }
-        for Dot { agent: origin, sequence } in said.iter() {
+        for Dot {
+            agent: origin,
+            sequence,
+        } in said.iter()
+        {
             let kept = version.get(origin);
             if kept >= sequence {
                 continue;

@@ -38,15 +38,6 @@ pub(super) struct Free {
     pub(super) history: History,
 }
 
-/// What both speak of.
-pub(super) fn meet(left: &VersionVector, right: &VersionVector) -> VersionVector {
-    let common = |dot: Dot| Dot {
-        agent: dot.agent,
-        sequence: dot.sequence.min(right.get(dot.agent)),
-    };
-    left.iter().map(common).collect()
-}
-
 /// A claim, for people.
 fn tell(claim: Claim) -> String {
     format!("incarnation {}, session {:#x}", claim.incarnation, claim.session)
@@ -184,7 +175,7 @@ impl<P: Parts> Node<P> {
         let others = active.into_iter().filter(|&number| number != me);
         let has = others.map(|number| free.exchange.has(number));
         has.fold(version, |common, has| {
-            has.map_or_else(VersionVector::default, |has| meet(&common, has))
+            has.map_or_else(VersionVector::default, |has| common.meet(has))
         })
     }
 

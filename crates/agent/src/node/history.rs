@@ -11,7 +11,6 @@ use eqmesh_replica::{AgentId, Dot, Fault, VersionVector};
 use eqmesh_timeline::Phase;
 
 use super::Node;
-use super::free::meet;
 use crate::message::Message;
 use crate::ports::{Graph, Network, Parts};
 
@@ -175,7 +174,7 @@ impl<P: Parts> Node<P> {
         let exchange = &self.free.as_ref().expect("it serves").exchange;
         others.iter().fold(version, |common, &number| {
             let has = exchange.has(number);
-            has.map_or_else(VersionVector::default, |has| meet(&common, has))
+            has.map_or_else(VersionVector::default, |has| common.meet(has))
         })
     }
 

@@ -119,12 +119,17 @@ impl Replica {
         // Whoever begins with its snapshot does not know the names of the era before the last one. Of cuts that were made side by side, the last one leaves out
         // whatever was made without knowing of it, so that it need not matter whether the others are closed.
         let last = self.eras.last().map(|era| era.closed.as_ref());
-        if last.is_some_and(|closed| closed.is_none_or(|closed| !stable.covers(closed))) {
+        let covers_last =
+            |own: &VersionVector| last.is_none_or(|closed| closed.is_some_and(|closed| own.covers(closed)));
+        if !covers_last(stable) {
             return Ok(None);
         }
         let Some((version, bytes)) = self.whole_past(stable)? else {
             return Ok(None);
         };
+        if !covers_last(&version) {
+            return Ok(None);
+        }
         let cut = Cut {
             number,
             version,
@@ -459,10 +464,11 @@ impl Replica {
         }
     }
 
-    /// Closes the last cut: `known` is the join of what the members had when they said that they had settled it. Facts that were made without
-    /// knowing of the cut, and are not under it, will never count. Makes a `close` fact; none if no cut is open. The maker of the
-    /// cut does that, or somebody else if it is no more.
-    /// They need not be here: as long as the cut is open, they wait.
+    /// Closes the last cut: `known` is the join of what the members had when they said that they had settled it. It need not be here. Facts that were made without
+    /// knowing of the cut, and are not under it, will never count; as long as the cut is open, they wait. Makes a `close` fact; none if no cut is open.
+    ///
+    /// The maker of the cut does that, or somebody else if it is no more. If both do, what counts is what both speak of: whoever took in more finds that
+    /// void (see [`Replica::is_void`]), whatever it hears first.
     pub fn close(&mut self, known: &VersionVector) -> Option<Dot> {
         let cut = self.open_cut()?;
         let version = known.clone();
@@ -476,11 +482,12 @@ impl Replica {
     }
 
     pub(super) fn check_close(&self, cut: Dot, block: &Block) -> Result<(), String> {
-        let era = self
-            .eras
-            .iter()
-            .find(|era| era.fact == cut && era.covered_by(&block.base));
-        if era.is_none() {
+        let known = self.eras.iter().any(|era| era.fact == cut);
+        let compacted = self
+            .logs
+            .get(&cut.agent)
+            .is_some_and(|log| log.dropped.0 >= cut.sequence);
+        if block.base.get(cut.agent) < cut.sequence || !known && !compacted {
             return Err("it closes what is no cut that its maker had settled".to_owned());
         }
         Ok(())
@@ -490,7 +497,11 @@ impl Replica {
         let Some(at) = self.eras.iter().position(|era| era.fact == cut) else {
             return;
         };
-        self.eras[at].closed.get_or_insert_default().join(version);
+        let closed = &mut self.eras[at].closed;
+        *closed = Some(match closed.take() {
+            Some(other) => other.meet(version),
+            None => version.clone(),
+        });
         let covered = &self.eras[at].version;
         self.void |= self.logs.iter().any(|(&agent, log)| {
             let since = log.entries.partition_point(|entry| entry.last <= covered.get(agent));
