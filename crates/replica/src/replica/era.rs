@@ -615,6 +615,13 @@ impl Replica {
         let (graph, logs, eras) = (&self.graph, &self.logs, &self.eras);
         self.label_names
             .retain(|&name, _| named_row(graph, logs, eras, name).is_some());
+        // A label may have its name from a cut that was made beside this one.
+        for (label, own) in &mut self.labels {
+            if named_row(graph, logs, eras, own.name).is_none() {
+                own.name = self.births[graph.resolve(own.row).0 as usize].name;
+                self.label_names.entry(own.name).or_insert_with(|| label.clone());
+            }
+        }
     }
 
     /// Whether the facts here begin with no more than this.
