@@ -759,23 +759,6 @@ impl<'a> World<'a> {
             self.report.announced_ticks = ticks(self.report.announced_micros);
         } else {
             let (states, up) = (self.holding.len(), self.holding.values().sum::<u32>());
-            if std::env::var_os("DEBUG_HOSTS").is_some() {
-                for host in &mut self.hosts {
-                    let disk = host.disk.len();
-                    if let Some(n) = &mut host.node {
-                        eprintln!(
-                            "{} inc {} v {:?} outdated {} members {:?} {}",
-                            host.number,
-                            host.incarnation,
-                            n.version(),
-                            n.is_outdated(),
-                            n.members().iter().map(|m| (m.id.number(), m.state)).collect::<Vec<_>>(),
-                            n.debug_history()
-                        );
-                        let _ = disk;
-                    }
-                }
-            }
             self.fail(format!(
                 "{up} agents that are up have not converged: they hold {states} different states"
             ));

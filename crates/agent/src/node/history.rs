@@ -60,30 +60,20 @@ impl<P: Parts> Node<P> {
         self.graph.last_cut()
     }
 
-    #[doc(hidden)]
-    pub fn debug_history(&self) -> String {
-        format!(
-            "begin {:02x?} cut {:02x?} offers {:02x?} refused {:?} {:?} hist {:?}",
-            self.graph.beginning().map(|d| d[0]),
-            self.graph.last_cut().map(|d| d[0]),
-            self.graph.offers().iter().map(|d| d[0]).collect::<Vec<_>>(),
-            self.graph.refused(),
-            (self.graph.size(), self.graph.open_cut(), self.graph.is_void()),
-            self.neighbours()
-                .iter()
-                .map(|n| self.free.as_ref().unwrap().exchange.history(*n).map(|h| (
-                    h.beginning.map(|d| d[0]),
-                    h.cut.map(|d| d[0]),
-                    h.roster == self.network.roster_digest()
-                )))
-                .collect::<Vec<_>>()
-        )
-    }
-
     /// Whether this agent has to be started again, as another incarnation and with what it has stored: it has been away for so long that the others have compacted facts that it
     /// lacks, and has made facts of its own in the meantime. These are made again then.
     pub fn is_outdated(&self) -> bool {
         self.graph.is_void() || self.free.as_ref().is_some_and(|free| free.history.outdated)
+    }
+
+    /// Whether facts can be made here. Those of one that is still catching up may be on top of what the others have compacted.
+    pub(super) fn may_state(&self) -> Result<(), Fault> {
+        let joining = self.network.claim().is_some_and(|own| own.life == Life::Joining);
+        if self.is_outdated() || joining && !self.active().is_empty() {
+            let text = "this agent is catching up with the others: submit again when it takes part";
+            return Err(Fault::Misplaced(text.to_owned()));
+        }
+        Ok(())
     }
 
     /// What is to be stored since the last call. The host stores it before it sends any message that was answered in the meantime: what
