@@ -82,6 +82,7 @@ impl VersionVector {
     }
 
     /// The greatest vector that both cover.
+    #[must_use]
     pub fn meet(&self, other: &VersionVector) -> VersionVector {
         let common = |dot: Dot| Dot {
             sequence: dot.sequence.min(other.get(dot.agent)),

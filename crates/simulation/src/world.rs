@@ -362,7 +362,7 @@ impl<'a> World<'a> {
         let number = host.number;
         if host.node.as_ref().and_then(Node::last_cut).is_none() {
             self.fail(format!(
-                "agent {number} lost facts that it said it had stored, and no cut was closed without them"
+                "agent {number} came back without facts that it said it had stored, and no cut was closed without them"
             ));
         }
         for Dot {

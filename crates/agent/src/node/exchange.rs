@@ -47,8 +47,6 @@ struct Peer {
 pub(super) struct Said {
     /// With which snapshot its facts begin; none if they are all there.
     pub(super) beginning: Option<[u8; 32]>,
-    /// The snapshot of the last cut that it has settled.
-    pub(super) cut: Option<[u8; 32]>,
     /// Covers its roster.
     pub(super) roster: [u8; 16],
     /// All that it had, if it knows of a cut.
@@ -483,7 +481,6 @@ impl<P: Parts> Node<P> {
         let peer = exchange.meet(number, &version);
         peer.history = Some(Said {
             beginning: pulse.beginning,
-            cut: pulse.cut.or(pulse.beginning),
             roster: pulse.roster,
             version: had.clone(),
         });

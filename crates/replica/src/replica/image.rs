@@ -164,7 +164,7 @@ impl Replica {
     pub fn last_cut(&self) -> Option<[u8; 32]> {
         self.eras
             .last()
-            .and_then(|era| era.digest())
+            .and_then(super::era::Era::digest)
             .or_else(|| self.beginning())
     }
 
