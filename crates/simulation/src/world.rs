@@ -422,7 +422,10 @@ impl<'a> World<'a> {
         }
         let said = std::mem::replace(&mut host.said, version.clone());
         let digest = node.state_digest();
-        self.take_back(at, &said, &version);
+        // Without a cut it never does so while it runs.
+        if node.last_cut().is_some() {
+            self.take_back(at, &said, &version);
+        }
         self.hold(at, Some(digest));
         let messages = match done {
             Ok(messages) => messages,
