@@ -210,7 +210,7 @@ impl<P: Parts> Node<P> {
             let fault = Fault::Misplaced("a round is under way: submit again when it is over".to_owned());
             return Err(vec![Diagnostic::of_fault(fault, text)]);
         }
-        if let Err(fault) = self.not_superseded() {
+        if let Err(fault) = self.not_superseded().and_then(|()| self.may_state()) {
             return Err(vec![Diagnostic::of_fault(fault, text)]);
         }
         self.learn();

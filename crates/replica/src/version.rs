@@ -81,6 +81,16 @@ impl VersionVector {
         }
     }
 
+    /// The greatest vector that both cover.
+    #[must_use]
+    pub fn meet(&self, other: &VersionVector) -> VersionVector {
+        let common = |dot: Dot| Dot {
+            sequence: dot.sequence.min(other.get(dot.agent)),
+            ..dot
+        };
+        self.iter().map(common).collect()
+    }
+
     /// The entries, agents ascending.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Dot> {
         self.0.iter().map(|(&agent, &sequence)| Dot { agent, sequence })

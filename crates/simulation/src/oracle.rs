@@ -62,24 +62,25 @@ impl Reference {
     }
 }
 
-/// Checks that these facts are a fixpoint, all of them certified: a replica of its own takes them in and searches all matches of all rules. Answers what is
+/// Checks that these facts, whose digest is told, are a fixpoint, all of them certified: a replica of its own takes them in and searches all matches of all rules. Answers what is
 /// wrong.
-pub(crate) fn check_fixpoint(blocks: &[Vec<u8>], coloring: bool) -> Result<(), String> {
+pub(crate) fn check_fixpoint(blocks: &[Vec<u8>], digest: [u8; 32], coloring: bool) -> Result<(), String> {
     let agent = AgentId(u32::MAX);
     let mut replica = Replica::new(Options { agent, coloring });
-    for block in blocks {
-        replica.receive(block).map_err(|fault| fault.to_string())?;
-    }
-    let offered = replica.offers().next().copied();
-    if let Some(snapshot) = offered {
-        replica.adopt(&snapshot, agent).map_err(|fault| fault.to_string())?;
+    // All of it was accepted, with the cuts that came in between at any place.
+    let broken = replica.resume(blocks);
+    if broken > 0 {
+        return Err(format!("{broken} blocks or snapshots cannot be taken in"));
     }
     let settled = replica.settle();
-    if let Some((dot, why)) = settled.refused.first() {
+    if let Some((dot, why)) = replica.refused().next() {
         return Err(format!(
             "fact {} of agent {} does not hold: {why}",
             dot.sequence, dot.agent.0
         ));
+    }
+    if replica.state_digest() != digest {
+        return Err("it stands on facts that do not count".to_owned());
     }
     if settled.waiting > 0 {
         return Err(format!("{} blocks build on others that are not there", settled.waiting));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use eqmesh_agent::{Config, Message, Node, Unstored};
 use eqmesh_orchestrator::Entrance;
-use eqmesh_replica::{AgentId, Fault, VersionVector, span};
+use eqmesh_replica::{AgentId, Dot, Fault, VersionVector, span};
 use rand::RngExt as _;
 use rand::SeedableRng as _;
 use rand_pcg::Pcg64Mcg;
@@ -137,6 +137,8 @@ pub(crate) struct World<'a> {
     sound: BTreeSet<[u8; 32]>,
     /// Facts that were submitted.
     user: VersionVector,
+    /// By agent, the first fact that somebody took back, as a cut was closed without it.
+    void: BTreeMap<AgentId, u64>,
     submitted: usize,
     /// When the last fault that is planned ends.
     calm: u64,
@@ -162,6 +164,7 @@ impl<'a> World<'a> {
             claiming: BTreeMap::new(),
             sound: BTreeSet::new(),
             user: VersionVector::default(),
+            void: BTreeMap::new(),
             submitted: 0,
             calm: 0,
             last_fact: 0,
@@ -250,19 +253,11 @@ impl<'a> World<'a> {
             node.restore(&blocks, self.now)
         };
         let version = node.version();
-        let mut lost = None;
-        if broken > 0 {
-            lost = Some(format!(
-                "{broken} blocks of its own store are not taken by agent {number}"
-            ));
-        } else if !version.covers(&host.said) {
-            lost = Some(format!(
-                "agent {number} came back without facts that it said it had stored"
-            ));
-        }
+        let lost = (broken > 0).then(|| format!("{broken} blocks of its own store are not taken by agent {number}"));
         host.own = version.get(config.id);
-        host.said = version;
+        let said = std::mem::replace(&mut host.said, version.clone());
         host.node = Some(node);
+        self.take_back(at, &said, &version);
         if let Some(lost) = lost {
             self.fail(lost);
         }
@@ -281,6 +276,41 @@ impl<'a> World<'a> {
         let first = self.now + self.random.random_range(0..scenario.tick.0);
         let host = at as u32;
         self.plan(first, Event::Tick { host, life });
+    }
+
+    /// An agent that had said that it holds facts does not hold some of them any more: a cut was closed without them, and what the user had said among them was said again. It is
+    /// checked in the end that nobody holds them.
+    fn take_back(&mut self, at: usize, said: &VersionVector, version: &VersionVector) {
+        if version.covers(said) {
+            return;
+        }
+        let host = &self.hosts[at];
+        let agent = AgentId::new(host.number, host.incarnation).expect("the scenario was checked");
+        let number = host.number;
+        if host.node.as_ref().and_then(Node::last_cut).is_none() {
+            self.fail(format!(
+                "agent {number} came back without facts that it said it had stored, and no cut was closed without them"
+            ));
+            return;
+        }
+        for Dot {
+            agent: origin,
+            sequence,
+        } in said.iter()
+        {
+            let kept = version.get(origin);
+            if kept >= sequence {
+                continue;
+            }
+            let first = self.void.entry(origin).or_insert(u64::MAX);
+            *first = (*first).min(kept + 1);
+            if self.user.get(origin) > kept {
+                let user = self.user.iter().filter(|dot| dot.agent != origin);
+                self.user = user.collect();
+                self.user.raise(origin, kept);
+                self.user.raise(agent, version.get(agent));
+            }
+        }
     }
 
     fn fail(&mut self, failure: String) {
@@ -318,8 +348,12 @@ impl<'a> World<'a> {
             host.own = version.get(id);
             self.last_fact = now;
         }
-        host.said = version;
+        let said = std::mem::replace(&mut host.said, version.clone());
         let digest = node.state_digest();
+        // Without a cut it never does so while it runs.
+        if node.last_cut().is_some() {
+            self.take_back(at, &said, &version);
+        }
         self.hold(at, Some(digest));
         let messages = match done {
             Ok(messages) => messages,
@@ -461,7 +495,7 @@ impl<'a> World<'a> {
             && !self.sound.contains(&digest)
         {
             let blocks = node.delta_since(&VersionVector::default());
-            match check_fixpoint(&blocks, self.scenario.coloring) {
+            match check_fixpoint(&blocks, digest, self.scenario.coloring) {
                 Ok(()) => _ = self.sound.insert(digest),
                 Err(why) => {
                     let number = self.hosts[at].number;

@@ -41,15 +41,6 @@ pub(super) struct Free {
     pub(super) history: History,
 }
 
-/// What both speak of.
-pub(super) fn meet(left: &VersionVector, right: &VersionVector) -> VersionVector {
-    let common = |dot: Dot| Dot {
-        agent: dot.agent,
-        sequence: dot.sequence.min(right.get(dot.agent)),
-    };
-    left.iter().map(common).collect()
-}
-
 /// A claim, for people.
 fn tell(claim: Claim) -> String {
     format!("incarnation {}, session {:#x}", claim.incarnation, claim.session)
@@ -188,7 +179,7 @@ impl<P: Parts> Node<P> {
         let others = active.into_iter().filter(|&number| number != me);
         let has = others.map(|number| free.exchange.has(number));
         has.fold(version, |common, has| {
-            has.map_or_else(VersionVector::default, |has| meet(&common, has))
+            has.map_or_else(VersionVector::default, |has| common.meet(has))
         })
     }
 
@@ -205,7 +196,7 @@ impl<P: Parts> Node<P> {
         }
         let subject = self.turn();
         let free = self.free.as_ref().expect("it serves");
-        if self.network.claim().is_none_or(|own| own.life != Life::Active) {
+        if self.is_outdated() || self.network.claim().is_none_or(|own| own.life != Life::Active) {
             return Ok(Vec::new());
         }
         if free.stated == Some(subject) {
@@ -335,6 +326,10 @@ impl<P: Parts> Node<P> {
         self.network.review(now);
         self.grow_up();
         self.begin_anew(now)?;
+        // What it says would tell of facts that do not count.
+        if self.is_outdated() {
+            return Ok(Vec::new());
+        }
         self.turn();
         let mut messages = self.gossip(now);
         self.shorten(now, &mut messages)?;

@@ -11,7 +11,6 @@ use eqmesh_replica::{AgentId, Dot, Fault, VersionVector};
 use eqmesh_timeline::Phase;
 
 use super::Node;
-use super::free::meet;
 use crate::message::Message;
 use crate::ports::{Graph, Network, Parts};
 
@@ -56,10 +55,25 @@ impl<P: Parts> Node<P> {
         Ok(())
     }
 
+    /// The digest of the snapshot of the last cut that is settled here; none before the first.
+    pub fn last_cut(&self) -> Option<[u8; 32]> {
+        self.graph.last_cut()
+    }
+
     /// Whether this agent has to be started again, as another incarnation and with what it has stored: it has been away for so long that the others have compacted facts that it
     /// lacks, and has made facts of its own in the meantime. These are made again then.
     pub fn is_outdated(&self) -> bool {
         self.graph.is_void() || self.free.as_ref().is_some_and(|free| free.history.outdated)
+    }
+
+    /// Whether facts can be made here. Those of one that is still catching up may be on top of what the others have compacted.
+    pub(super) fn may_state(&self) -> Result<(), Fault> {
+        let joining = self.network.claim().is_some_and(|own| own.life == Life::Joining);
+        if self.is_outdated() || joining && !self.active().is_empty() {
+            let text = "this agent is catching up with the others: submit again when it takes part";
+            return Err(Fault::Misplaced(text.to_owned()));
+        }
+        Ok(())
     }
 
     /// What is to be stored since the last call. The host stores it before it sends any message that was answered in the meantime: what
@@ -104,7 +118,8 @@ impl<P: Parts> Node<P> {
         if (others.len() + 1) * 2 <= members.len() {
             return Ok(());
         }
-        let first = others.first().is_none_or(|&other| me < other);
+        // Who is joining does neither.
+        let first = self.active().first() == Some(&me);
         let made = match self.graph.open_cut() {
             // If its maker is no more, somebody else closes it.
             Some(cut) if cut.agent == self.config.id || first && !self.is_alive(cut.agent) => {
@@ -149,7 +164,7 @@ impl<P: Parts> Node<P> {
         let exchange = &self.free.as_ref().expect("it serves").exchange;
         others.iter().fold(version, |common, &number| {
             let has = exchange.has(number);
-            has.map_or_else(VersionVector::default, |has| meet(&common, has))
+            has.map_or_else(VersionVector::default, |has| common.meet(has))
         })
     }
 

@@ -146,14 +146,20 @@ impl Replica {
         if self.eras.iter().any(|era| !era.covered_by(stable)) {
             return Ok(None);
         }
-        // Whoever begins with its snapshot does not know the names of the era before the last one.
-        let old = |era: &Era| era.closed.as_ref().is_some_and(|closed| stable.covers(closed));
-        if !self.eras.iter().all(old) {
+        // Whoever begins with its snapshot does not know the names of the era before the last one. Of cuts that were made side by side, the last one leaves out
+        // whatever was made without knowing of it, so that it need not matter whether the others are closed.
+        let last = self.eras.last().map(|era| era.closed.as_ref());
+        let covers_last =
+            |own: &VersionVector| last.is_none_or(|closed| closed.is_some_and(|closed| own.covers(closed)));
+        if !covers_last(stable) {
             return Ok(None);
         }
         let Some((version, bytes)) = self.whole_past(stable)? else {
             return Ok(None);
         };
+        if !covers_last(&version) {
+            return Ok(None);
+        }
         let cut = Cut {
             number,
             version,
@@ -488,10 +494,11 @@ impl Replica {
         }
     }
 
-    /// Closes the last cut: `known` is the join of what the members had when they said that they had settled it. Facts that were made without
-    /// knowing of the cut, and are not under it, will never count. Makes a `close` fact; none if no cut is open. The maker of the
-    /// cut does that, or somebody else if it is no more.
-    /// They need not be here: as long as the cut is open, they wait.
+    /// Closes the last cut: `known` is the join of what the members had when they said that they had settled it. It need not be here. Facts that were made without
+    /// knowing of the cut, and are not under it, will never count; as long as the cut is open, they wait. Makes a `close` fact; none if no cut is open.
+    ///
+    /// The maker of the cut does that, or somebody else if it is no more. If both do, what counts is what both speak of: whoever took in more finds that
+    /// void (see [`Replica::is_void`]), whatever it hears first.
     pub fn close(&mut self, known: &VersionVector) -> Option<Dot> {
         let cut = self.open_cut()?;
         let version = known.clone();
@@ -505,11 +512,12 @@ impl Replica {
     }
 
     pub(super) fn check_close(&self, cut: Dot, block: &Block) -> Result<(), String> {
-        let era = self
-            .eras
-            .iter()
-            .find(|era| era.fact == cut && era.covered_by(&block.base));
-        if era.is_none() {
+        let known = self.eras.iter().any(|era| era.fact == cut);
+        let compacted = self
+            .logs
+            .get(&cut.agent)
+            .is_some_and(|log| log.dropped.0 >= cut.sequence);
+        if block.base.get(cut.agent) < cut.sequence || !known && !compacted {
             return Err("it closes what is no cut that its maker had settled".to_owned());
         }
         Ok(())
@@ -519,21 +527,29 @@ impl Replica {
         let Some(at) = self.eras.iter().position(|era| era.fact == cut) else {
             return;
         };
-        self.eras[at].closed.get_or_insert_default().join(version);
-        let (eras, era) = (&self.eras, &self.eras[at]);
-        let counts = |entry: &Entry, agent: AgentId| {
-            let Some(Ok(block)) = entry.bytes.as_ref().map(|bytes| Block::decode(bytes)) else {
-                return true;
-            };
-            let known = eras.iter().rev().find(|own| own.covered_by(&block.base));
-            known.is_some_and(|own| own.order() >= era.order()) || version.get(agent) >= entry.last
-        };
-        let void = self.logs.iter().any(|(&agent, log)| {
-            let covered = era.version.get(agent);
-            let since = log.entries.partition_point(|entry| entry.last <= covered);
-            log.entries[since..].iter().any(|entry| !counts(entry, agent))
+        let closed = &mut self.eras[at].closed;
+        *closed = Some(match closed.take() {
+            Some(other) => other.meet(version),
+            None => version.clone(),
         });
-        self.void |= void;
+        let covered = &self.eras[at].version;
+        self.void |= self.logs.iter().any(|(&agent, log)| {
+            let since = log.entries.partition_point(|entry| entry.last <= covered.get(agent));
+            log.entries[since..].iter().any(|entry| {
+                let block = entry.bytes.as_ref().map(|bytes| Block::decode(bytes));
+                matches!(block, Some(Ok(block)) if self.is_left_out(&block.base, agent, entry.last))
+            })
+        });
+    }
+
+    /// Whether a cut was closed without the facts of an agent up to this sequence, which were made on top of `base`, and without knowing of the cut or a later one.
+    pub(super) fn is_left_out(&self, base: &VersionVector, agent: AgentId, last: u64) -> bool {
+        let known = self.eras.iter().rposition(|era| era.covered_by(base));
+        let mut unknown = self.eras[known.map_or(0, |at| at + 1)..].iter();
+        unknown.any(|era| {
+            let closed = era.closed.as_ref();
+            closed.is_some_and(|closed| closed.get(agent) < last) && era.version.get(agent) < last
+        })
     }
 
     /// Whether facts were accepted here that do not count, as a cut was closed without them: this replica has to begin anew, with [`Replica::resume`] of what it has stored.
@@ -561,21 +577,27 @@ impl Replica {
         if block.origin == self.options.agent {
             return Standing::Counts;
         }
+        if self.is_left_out(&block.base, block.origin, block.last()) {
+            return Standing::Void;
+        }
         let known = self.eras.iter().rposition(|era| era.covered_by(&block.base));
         let unknown = &self.eras[known.map_or(0, |at| at + 1)..];
-        match unknown.iter().rev().find_map(|era| era.closed.as_ref()) {
-            None if unknown.is_empty() => Standing::Counts,
-            None => Standing::Waits,
-            Some(closed) if closed.get(block.origin) >= block.last() => Standing::Counts,
-            Some(_) => Standing::Void,
+        // What a later cut is closed with was known to somebody who takes part.
+        if unknown.is_empty() || unknown.iter().any(|era| era.closed.is_some()) {
+            Standing::Counts
+        } else {
+            Standing::Waits
         }
     }
 
-    /// The cuts that are yet to be settled here, and all before them. Cuts that were made side by side know nothing of each other; they must not wait for each other to be closed.
+    /// The cuts, and what closes them, that are yet to be settled here, and all before them. Cuts that were made side by side know nothing of each other; they must not wait
+    /// for each other to be closed. Nor must what closes a cut wait for that: whoever made it, if that was not the maker of the cut, had made facts before without knowing of the
+    /// cut, and the cut is closed with all that it knew.
     pub(super) fn under_pending_cuts(&self) -> VersionVector {
         let mut under = VersionVector::default();
         for Waiting { block, .. } in self.pending.values() {
-            if block.segments.iter().any(|segment| matches!(segment, Segment::Cut(_))) {
+            let cuts = |segment: &Segment| matches!(segment, Segment::Cut(_) | Segment::Close { .. });
+            if block.segments.iter().any(cuts) {
                 under.join(&block.base);
                 under.raise(block.origin, block.last());
             }
@@ -623,6 +645,13 @@ impl Replica {
         let (graph, logs, eras) = (&self.graph, &self.logs, &self.eras);
         self.label_names
             .retain(|&name, _| named_row(graph, logs, eras, name).is_some());
+        // A label may have its name from a cut that was made beside this one.
+        for (label, own) in &mut self.labels {
+            if named_row(graph, logs, eras, own.name).is_none() {
+                own.name = self.births[graph.resolve(own.row).0 as usize].name;
+                self.label_names.entry(own.name).or_insert_with(|| label.clone());
+            }
+        }
     }
 
     /// Whether the facts here begin with no more than this.

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use super::{Options, Replica};
+use eqmesh_egraph::program;
+
+use super::{KnownRule, Options, Replica};
 use crate::block::{Block, Reader, Segment, put, put_bytes, seal};
 use crate::fault::Fault;
 use crate::pack::unpack;
@@ -78,6 +80,7 @@ impl Replica {
         }
         let offered: Vec<[u8; 32]> = self.offers().copied().collect();
         for digest in offered {
+            self.replays = true;
             let adopted = self.adopt(&digest, self.options.agent);
             broken += u64::from(!matches!(adopted, Ok(_) | Err(Fault::Absent(_))));
         }
@@ -90,14 +93,48 @@ impl Replica {
         broken
     }
 
-    /// Begins anew with the snapshot of the last closed cut, without what turned out void.
-    fn renew(&mut self) -> Result<u64, Fault> {
-        let closed = self.eras.iter().rev().find(|era| era.closed.is_some());
-        let (snapshot, digest) = closed
-            .and_then(|era| era.snapshot.clone())
-            .ok_or_else(|| Fault::Absent("there is no snapshot to begin with".to_owned()))?;
-        self.offers.insert(digest, snapshot);
-        self.adopt(&digest, self.options.agent)
+    /// Begins anew with what it began with, without what turned out void. That is made again.
+    fn renew(&mut self) -> Result<(), Fault> {
+        let counting = self.counting();
+        let mut new = match &self.beginning {
+            Some(own) => Replica::of_snapshot(self.options, own.snapshot.clone())?,
+            None => Replica::new(self.options),
+        };
+        let parts = self.delta_since(&new.version()).into_iter().filter(|part| {
+            let block = Block::decode(part);
+            block.is_ok_and(|block| counting.get(block.origin) >= block.last())
+        });
+        new.replays = true;
+        self.hand_over(&mut new, parts.collect());
+        self.go_over(new);
+        Ok(())
+    }
+
+    /// The facts that count, whatever cuts were closed.
+    fn counting(&self) -> VersionVector {
+        let mut blocks: Vec<(u32, AgentId, u64, &Arc<[u8]>)> = Vec::new();
+        let mut counting = VersionVector::default();
+        for (&agent, log) in &self.logs {
+            counting.raise(agent, log.dropped.0);
+            for entry in &log.entries {
+                match &entry.bytes {
+                    Some(bytes) => blocks.push((entry.height, agent, entry.last, bytes)),
+                    None => counting.raise(agent, entry.last),
+                }
+            }
+        }
+        // Nothing is before what it builds on.
+        blocks.sort_unstable_by_key(|&(height, agent, last, _)| (height, agent, last));
+        for (_, agent, last, bytes) in blocks {
+            let counts = Block::decode(bytes).is_ok_and(|block| {
+                let next = counting.get(agent) + 1 == block.first;
+                next && counting.covers(&block.base) && !self.is_left_out(&block.base, agent, last)
+            });
+            if counts {
+                counting.raise(agent, last);
+            }
+        }
+        counting
     }
 
     /// Takes in a block from a store of its own, where its own facts may be, too.
@@ -152,8 +189,9 @@ impl Replica {
 
     /// Begins anew with a snapshot that was received. Its digest must be one that can be trusted, such as most members name: what it says cannot be checked, since the facts are gone.
     ///
-    /// The blocks that are known here and not covered are taken in again. Facts of this replica's own that nobody can check any more, since they were made too long ago, are made
-    /// again: rules, terms and equalities by `agent`, a new incarnation, in a draft to be sealed. Answers how many could not be.
+    /// The blocks that are known here and not covered are taken in again. Facts that nobody can check any more, since they were made too long ago, are made
+    /// again: rules, terms and equalities by `agent`, a new incarnation, in a draft to be sealed. Those of others, too, as their makers may have lost them. Answers how many could not
+    /// be.
     ///
     /// Fails with [`Fault::Absent`] if there is no such snapshot, or its cut was not received, and with [`Fault::Misplaced`] if `agent` has made facts before; then nothing has changed.
     pub fn adopt(&mut self, digest: &[u8; 32], agent: AgentId) -> Result<u64, Fault> {
@@ -171,34 +209,45 @@ impl Replica {
         }
         let options = Options { agent, ..self.options };
         let mut new = Replica::of_snapshot(options, bytes)?;
-        new.offers = std::mem::take(&mut self.offers);
+        new.replays = self.replays;
+        let blocks = self.delta_since(&new.version());
+        self.hand_over(&mut new, blocks);
+        if !new.has_entered(digest) {
+            self.offers = new.offers;
+            return Err(Fault::Absent("the cut of this snapshot was not received".to_owned()));
+        }
         new.offers.remove(digest);
-        for part in self.delta_since(&new.version()) {
-            // What nobody can read any more is no loss: others know it, or it is made again below.
-            let _forgotten = new.restore(&part);
+        Ok(self.go_over(new))
+    }
+
+    /// Gives another replica what was received here, with these of the blocks that were settled.
+    fn hand_over(&mut self, new: &mut Replica, blocks: Vec<Arc<[u8]>>) {
+        new.offers = std::mem::take(&mut self.offers);
+        for block in blocks {
+            // What nobody can read any more is no loss: others know it, or it is made again.
+            let _forgotten = new.restore(&block);
         }
         for waiting in self.pending.values() {
             let _forgotten = new.restore(&waiting.bytes);
         }
         new.settle();
-        if !new.has_entered(digest) {
-            self.offers = std::mem::take(&mut new.offers);
-            self.offers
-                .extend(new.beginning.take().map(|own| (*digest, own.snapshot)));
-            return Err(Fault::Absent("the cut of this snapshot was not received".to_owned()));
-        }
+        new.replays = false;
+    }
+
+    /// Becomes another replica, which makes again what it lacks. Answers how many facts it could not make.
+    fn go_over(&mut self, mut new: Replica) -> u64 {
         new.own_up();
         let lost = self.make_again(&mut new);
         *self = new;
-        Ok(lost)
+        lost
     }
 
-    /// Has another replica make the facts of this one's incarnations that it lacks. Answers how many it could not.
+    /// Has another replica make the facts of this one that it lacks. Answers how many it could not.
     fn make_again(&self, new: &mut Replica) -> u64 {
-        let number = self.options.agent.number();
         let mut lost = 0;
-        for (agent, log) in self.logs.iter().filter(|(agent, _)| agent.number() == number) {
-            let known = new.version().get(*agent);
+        let version = new.version();
+        for (agent, log) in &self.logs {
+            let known = version.get(*agent);
             for entry in log.entries.iter().filter(|entry| entry.first > known) {
                 let Some(Ok(block)) = entry.bytes.as_ref().map(|bytes| Block::decode(bytes)) else {
                     continue;
@@ -206,7 +255,10 @@ impl Replica {
                 for segment in &block.segments {
                     let text = |body: &crate::block::Body| body.text(&block.operators, &self.label_names);
                     let made = match segment {
-                        Segment::Rule(program) => new.add_rule(program).is_ok(),
+                        Segment::Rule(program) => {
+                            let known = |own: &KnownRule| program::encode_rule(&own.rule) == *program;
+                            new.rules.values().any(known) || new.add_rule(program).is_ok()
+                        }
                         Segment::Term { label, color, body } => text(body).is_some_and(|text| {
                             let label = label.as_deref().filter(|label| !new.is_bound(label));
                             new.declare(&block.operators).is_ok() && new.insert(&text, label, *color).is_ok()

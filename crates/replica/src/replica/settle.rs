@@ -649,6 +649,8 @@ impl Replica {
         for era in eras {
             self.enter_era(era);
         }
+        // Of what was accepted before, or made here.
+        self.void |= self.is_left_out(&block.base, block.origin, block.last());
         unions
     }
 

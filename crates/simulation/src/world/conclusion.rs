@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use eqmesh_agent::Node;
 use eqmesh_orchestrator::Topology;
-use eqmesh_replica::{AgentId, VersionVector};
+use eqmesh_replica::{AgentId, Dot, VersionVector};
 
 use super::World;
 use crate::report::Report;
@@ -57,6 +57,15 @@ impl World<'_> {
         for host in self.hosts.iter().filter(|host| host.node.is_some()) {
             said.join(&host.said);
         }
+        let void = std::mem::take(&mut self.void);
+        said = said
+            .iter()
+            .map(|dot| {
+                let before = void.get(&dot.agent).map_or(u64::MAX, |first| first - 1);
+                let sequence = dot.sequence.min(before);
+                Dot { sequence, ..dot }
+            })
+            .collect();
         let mut failures = Vec::new();
         let mut meanings = BTreeSet::new();
         let mut largest = (0, VersionVector::default());
@@ -74,6 +83,9 @@ impl World<'_> {
                 meanings.insert(meaning);
                 if !node.version().covers(&said) {
                     failures.push(format!("agent {} lacks facts that are stored elsewhere", host.number));
+                }
+                if void.iter().any(|(&agent, &first)| node.version().get(agent) >= first) {
+                    failures.push(format!("agent {} holds facts that others took back", host.number));
                 }
             }
             let honest = |dot: &eqmesh_replica::Dot| dot.agent != crate::parts::FORGER;
