@@ -95,6 +95,13 @@ impl Replica {
 
     /// Begins anew with what it began with, without what turned out void. That is made again.
     fn renew(&mut self) -> Result<(), Fault> {
+        let new = self.renewed()?;
+        self.go_over(new);
+        Ok(())
+    }
+
+    /// A replica of what counts of the facts here.
+    fn renewed(&mut self) -> Result<Replica, Fault> {
         let counting = self.counting();
         let mut new = match &self.beginning {
             Some(own) => Replica::of_snapshot(self.options, own.snapshot.clone())?,
@@ -106,8 +113,7 @@ impl Replica {
         });
         new.replays = true;
         self.hand_over(&mut new, parts.collect());
-        self.go_over(new);
-        Ok(())
+        Ok(new)
     }
 
     /// The facts that count, whatever cuts were closed.
@@ -217,6 +223,10 @@ impl Replica {
             return Err(Fault::Absent("the cut of this snapshot was not received".to_owned()));
         }
         new.offers.remove(digest);
+        if new.is_void() {
+            // What came before the cut was settled, and does not count.
+            new = new.renewed()?;
+        }
         Ok(self.go_over(new))
     }
 
