@@ -2,9 +2,9 @@
 
 use eqmesh_orchestrator::{Barrier, Claim, Life, MAX_NUMBER_SET, MessageKind, NumberSet, RosterEntry, Vote};
 use eqmesh_replica::Fault;
+use eqmesh_replica::wire::{Reader, put, put_bytes};
 
 use crate::message::MAX_MESSAGE;
-use crate::wire::{Reader, malformed, put, put_bytes};
 
 /// The most rulesets that one message names, and the longest name, in bytes.
 pub(crate) const MAX_RULESETS: usize = 1 << 10;
@@ -115,14 +115,14 @@ fn put_claim(bytes: &mut Vec<u8>, claim: Claim) {
 
 fn read_claim(reader: &mut Reader<'_>) -> Result<Claim, Fault> {
     Ok(Claim {
-        incarnation: u16::try_from(reader.varint()?).map_err(|_| malformed("an incarnation is too large"))?,
+        incarnation: u16::try_from(reader.varint()?).map_err(|_| reader.malformed("an incarnation is too large"))?,
         session: reader.varint()?,
         term: reader.small()?,
         life: match reader.byte()? {
             0 => Life::Joining,
             1 => Life::Active,
             2 => Life::Left,
-            _ => return Err(malformed("a claim is of no known kind")),
+            _ => return Err(reader.malformed("a claim is of no known kind")),
         },
     })
 }
@@ -146,12 +146,8 @@ fn read_pulse(reader: &mut Reader<'_>) -> Result<Pulse, Fault> {
         )));
     }
     let vouchers =
-        NumberSet::from_bytes(vouchers).ok_or_else(|| malformed("a set of numbers is not in its one form"))?;
-    let mut digest = || match reader.byte()? {
-        0 => Ok(None),
-        1 => reader.array().map(Some),
-        _ => Err(malformed("a flag is neither 0 nor 1")),
-    };
+        NumberSet::from_bytes(vouchers).ok_or_else(|| reader.malformed("a set of numbers is not in its one form"))?;
+    let mut digest = || reader.flag()?.then(|| reader.array()).transpose();
     let (beginning, cut) = (digest()?, digest()?);
     Ok(Pulse {
         claim,
@@ -234,7 +230,7 @@ impl Body {
         if bytes.len() > MAX_MESSAGE {
             return Err(Fault::Limit(format!("a message has at most {MAX_MESSAGE} bytes")));
         }
-        let mut reader = Reader::new(bytes);
+        let mut reader = Reader::new(bytes, "message");
         let body = match kind {
             MessageKind::State => read_state(&mut reader)?,
             MessageKind::Sync => Body::Sync,
@@ -246,7 +242,7 @@ impl Body {
                     1 => {
                         let (round, flags) = (reader.small()?, reader.byte()?);
                         if flags > 3 {
-                            return Err(malformed("a ballot has unknown flags"));
+                            return Err(reader.malformed("a ballot has unknown flags"));
                         }
                         let ballot = Ballot {
                             saturated: flags & 1 == 1,
@@ -258,7 +254,7 @@ impl Body {
                         More::Ballot(round, ballot)
                     }
                     2 => More::Pulse(Box::new(read_pulse(&mut reader)?)),
-                    _ => return Err(malformed("a heartbeat is of no known kind")),
+                    _ => return Err(reader.malformed("a heartbeat is of no known kind")),
                 },
             },
         };
@@ -272,7 +268,7 @@ fn read_state(reader: &mut Reader<'_>) -> Result<Body, Fault> {
         0 => None,
         1 => Some((reader.small()?, Stage::Derived)),
         2 => Some((reader.small()?, Stage::Certified)),
-        _ => return Err(malformed("there is no such barrier")),
+        _ => return Err(reader.malformed("there is no such barrier")),
     };
     let count = reader.count()?;
     if count > MAX_RULESETS {
@@ -293,7 +289,7 @@ fn read_state(reader: &mut Reader<'_>) -> Result<Body, Fault> {
     for _ in 0..reader.count()? {
         let block = reader.bytes()?;
         if block.is_empty() {
-            return Err(malformed("a block is empty"));
+            return Err(reader.malformed("a block is empty"));
         }
         blocks.push(block.to_vec());
     }

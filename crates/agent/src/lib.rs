@@ -21,7 +21,6 @@ mod message;
 mod native;
 mod node;
 mod ports;
-mod wire;
 
 pub use message::{MAX_MESSAGE, Message};
 pub use native::Native;

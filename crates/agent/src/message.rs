@@ -1,10 +1,9 @@
 //! Messages between agents: the envelope. What they say is in `body.rs`; `docs/wire-format.md` specifies both.
 
 use eqmesh_orchestrator::MessageKind;
+use eqmesh_replica::wire::{Reader, put, put_bytes, put_version, seal};
 use eqmesh_replica::{AgentId, Fault, VersionVector};
 use eqmesh_timeline::Timestamp;
-
-use crate::wire::{Reader, malformed, put, put_bytes, put_version};
 
 /// The longest body of a message, in bytes: a block and a little around it.
 pub const MAX_MESSAGE: usize = eqmesh_replica::MAX_BLOCK + (1 << 20);
@@ -14,8 +13,6 @@ const MAX_ENVELOPE: usize = 1 << 21;
 
 /// The first bytes of a message: a magic number and the version.
 const MAGIC: &[u8; 4] = b"eqm\x01";
-
-const CHECKSUM: usize = 8;
 
 /// A message between agents. The sender's clock and version vector go with every one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,9 +51,7 @@ impl Message {
         put(&mut bytes, u64::from(self.at.logical));
         put_version(&mut bytes, &self.version);
         put_bytes(&mut bytes, &self.body);
-        let checksum = blake3::hash(&bytes);
-        bytes.extend_from_slice(&checksum.as_bytes()[..CHECKSUM]);
-        bytes
+        seal(bytes)
     }
 
     /// Reads a message. Never panics, allocates at most a small multiple of the input, and reads nothing that [`Message::encode`] would not write:
@@ -65,23 +60,16 @@ impl Message {
         if bytes.len() > MAX_MESSAGE + MAX_ENVELOPE {
             return Err(Fault::Limit(format!("a message has at most {MAX_MESSAGE} bytes")));
         }
-        if bytes.len() < MAGIC.len() + CHECKSUM || &bytes[..MAGIC.len()] != MAGIC {
-            return Err(malformed("it does not begin with the magic number of version 1"));
-        }
-        let (content, checksum) = bytes.split_at(bytes.len() - CHECKSUM);
-        if blake3::hash(content).as_bytes()[..CHECKSUM] != *checksum {
-            return Err(malformed("the checksum does not fit"));
-        }
-        let mut reader = Reader::new(&content[MAGIC.len()..]);
+        let mut reader = Reader::open(bytes, MAGIC, "message")?;
         let kind = reader.byte()?;
         let kind = MessageKind::ALL.into_iter().find(|own| *own as u8 == kind);
-        let kind = kind.ok_or_else(|| malformed("it is of no known kind"))?;
+        let kind = kind.ok_or_else(|| reader.malformed("it is of no known kind"))?;
         let id = reader.varint()?;
         let sender = AgentId(reader.small()?);
         let receiver = match reader.varint()?.checked_sub(1) {
             None => None,
             Some(receiver) => {
-                let receiver = u32::try_from(receiver).map_err(|_| malformed("a number is too large"))?;
+                let receiver = u32::try_from(receiver).map_err(|_| reader.malformed("a number is too large"))?;
                 Some(AgentId(receiver))
             }
         };

@@ -1,25 +1,24 @@
 //! Blocks: the facts that an agent made in one go, and their bytes. The unit of exchange, of storage and of the state digest.
 //!
-//! `docs/wire-format.md` specifies the form. Integers are LEB128 varints in their shortest form.
+//! `docs/wire-format.md` specifies the form.
+
+use std::collections::BTreeMap;
 
 use eqmesh_egraph::color::Color;
 use eqmesh_egraph::operator::{Operator, Output, Sort};
-use std::collections::BTreeMap;
-
 use eqmesh_egraph::rule::MAX_ARITY;
 use eqmesh_egraph::term::MAX_TERM_TEXT;
 use eqmesh_egraph::value::Value;
 
 use crate::fault::Fault;
 use crate::version::{AgentId, Dot, Name, VersionVector};
+use crate::wire::{Reader, put, put_bytes, put_column, put_dot, put_value, put_version, seal};
 
 /// The first bytes of a block: a magic number and the version.
 const MAGIC: &[u8; 4] = b"eqb\x01";
 
 /// The longest block, in bytes.
 pub const MAX_BLOCK: usize = 256 << 20;
-
-const CHECKSUM: usize = 8;
 
 /// How much of the hash chain a block tells, in bytes.
 pub(crate) const PARENT: usize = 8;
@@ -111,37 +110,6 @@ pub(crate) struct Block {
     pub(crate) segments: Vec<Segment>,
 }
 
-/// Appends a varint.
-pub(crate) fn put(bytes: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-}
-
-pub(crate) fn put_bytes(bytes: &mut Vec<u8>, content: &[u8]) {
-    put(bytes, content.len() as u64);
-    bytes.extend_from_slice(content);
-}
-
-pub(crate) fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
-}
-
-pub(crate) fn unzigzag(value: u64) -> i64 {
-    (value >> 1) as i64 ^ -((value & 1) as i64)
-}
-
-/// Appends a version vector.
-pub(crate) fn put_vector(bytes: &mut Vec<u8>, version: &VersionVector) {
-    put(bytes, version.iter().len() as u64);
-    for dot in version.iter() {
-        put(bytes, u64::from(dot.agent.0));
-        put(bytes, dot.sequence);
-    }
-}
-
 /// Appends an operator.
 pub(crate) fn put_operator(bytes: &mut Vec<u8>, operator: &Operator) {
     put_bytes(bytes, operator.name.as_bytes());
@@ -151,150 +119,6 @@ pub(crate) fn put_operator(bytes: &mut Vec<u8>, operator: &Operator) {
     }
     put_bytes(bytes, operator.output.sort().as_bytes());
     put(bytes, operator.cost);
-}
-
-/// Appends a value.
-pub(crate) fn put_value(bytes: &mut Vec<u8>, value: &Value) {
-    put_bytes(
-        bytes,
-        &postcard::to_allocvec(value).expect("values serialise into memory"),
-    );
-}
-
-/// Appends the checksum of all before it.
-pub(crate) fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
-    let checksum = blake3::hash(&bytes);
-    bytes.extend_from_slice(&checksum.as_bytes()[..CHECKSUM]);
-    bytes
-}
-
-/// Reads from bytes that anybody may have sent.
-pub(crate) struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    what: &'static str,
-}
-
-impl<'a> Reader<'a> {
-    /// Reads what stands between a magic number and a checksum; `what` is said to be malformed if it is.
-    pub(crate) fn open(bytes: &'a [u8], magic: &[u8], what: &'static str) -> Result<Reader<'a>, Fault> {
-        let mut reader = Reader {
-            bytes,
-            at: magic.len(),
-            what,
-        };
-        if bytes.len() < magic.len() + CHECKSUM || &bytes[..magic.len()] != magic {
-            return Err(reader.malformed("it does not begin with the magic number of version 1"));
-        }
-        let (content, checksum) = bytes.split_at(bytes.len() - CHECKSUM);
-        if blake3::hash(content).as_bytes()[..CHECKSUM] != *checksum {
-            return Err(reader.malformed("the checksum does not fit"));
-        }
-        reader.bytes = content;
-        Ok(reader)
-    }
-
-    /// How many bytes there are in all.
-    pub(crate) fn total(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// How many bytes are left.
-    pub(crate) fn left(&self) -> usize {
-        self.bytes.len() - self.at
-    }
-
-    pub(crate) fn malformed(&self, why: &str) -> Fault {
-        Fault::Malformed(format!("not a {}: {why}", self.what))
-    }
-
-    /// Fails if anything is left.
-    pub(crate) fn end(&self) -> Result<(), Fault> {
-        if self.at < self.bytes.len() {
-            return Err(self.malformed("bytes follow its end"));
-        }
-        Ok(())
-    }
-
-    pub(crate) fn byte(&mut self) -> Result<u8, Fault> {
-        let byte = *self
-            .bytes
-            .get(self.at)
-            .ok_or_else(|| self.malformed("it ends too early"))?;
-        self.at += 1;
-        Ok(byte)
-    }
-
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
-        let array = self.bytes[self.at..]
-            .first_chunk::<N>()
-            .ok_or_else(|| self.malformed("it ends too early"))?;
-        self.at += N;
-        Ok(*array)
-    }
-
-    pub(crate) fn varint(&mut self) -> Result<u64, Fault> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            if bits << shift >> shift != bits || byte == 0 && shift > 0 {
-                return Err(self.malformed("a varint is too large or not in its shortest form"));
-            }
-            value |= bits << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(self.malformed("a varint is too long"))
-    }
-
-    pub(crate) fn small(&mut self) -> Result<u32, Fault> {
-        u32::try_from(self.varint()?).map_err(|_| self.malformed("a number is too large"))
-    }
-
-    /// A count of things that take at least one byte each.
-    pub(crate) fn count(&mut self) -> Result<usize, Fault> {
-        let count = self.varint()?;
-        if count > self.left() as u64 {
-            return Err(self.malformed("a count is larger than what follows"));
-        }
-        Ok(count as usize)
-    }
-
-    pub(crate) fn value(&mut self) -> Result<Value, Fault> {
-        let bytes = self.slice()?;
-        let value = postcard::from_bytes(bytes).map_err(|_| self.malformed("a value cannot be read"))?;
-        if postcard::to_allocvec(&value).ok().as_deref() != Some(bytes) {
-            return Err(self.malformed("a value is not in its canonical form"));
-        }
-        Ok(value)
-    }
-
-    pub(crate) fn slice(&mut self) -> Result<&'a [u8], Fault> {
-        let count = self.count()?;
-        let slice = &self.bytes[self.at..self.at + count];
-        self.at += count;
-        Ok(slice)
-    }
-
-    pub(crate) fn string(&mut self) -> Result<String, Fault> {
-        String::from_utf8(self.slice()?.to_vec()).map_err(|_| self.malformed("a name is not UTF-8"))
-    }
-
-    pub(crate) fn vector(&mut self) -> Result<VersionVector, Fault> {
-        let mut previous = None;
-        let mut version = VersionVector::default();
-        for _ in 0..self.count()? {
-            let (agent, sequence) = (self.small()?, self.varint()?);
-            if previous.is_some_and(|previous| previous >= agent) || sequence == 0 {
-                return Err(self.malformed("a version vector is not in order"));
-            }
-            previous = Some(agent);
-            version.raise(AgentId(agent), sequence);
-        }
-        Ok(version)
-    }
 }
 
 /// Which facts a block holds.
@@ -314,7 +138,7 @@ pub fn span(bytes: &[u8]) -> Result<Span, Fault> {
     Ok(Span {
         origin: block.origin,
         first: block.first,
-        last: block.first + block.facts().saturating_sub(1),
+        last: block.last(),
     })
 }
 
@@ -501,7 +325,7 @@ impl Block {
         put(&mut bytes, self.first);
         bytes.extend_from_slice(&self.parent);
         put(&mut bytes, u64::from(self.height));
-        put_vector(&mut bytes, &self.base);
+        put_version(&mut bytes, &self.base);
         put(&mut bytes, self.operators.len() as u64);
         for operator in &self.operators {
             put_operator(&mut bytes, operator);
@@ -533,35 +357,28 @@ impl Block {
                     nodes,
                 } => {
                     bytes.push(3);
-                    put(&mut bytes, u64::from(rule.agent.0));
-                    put(&mut bytes, rule.sequence);
+                    put_dot(&mut bytes, *rule);
                     put(&mut bytes, u64::from(*width));
                     put(&mut bytes, u64::from(*count));
-                    // By column, each as the difference to the match before: roots ascend.
+                    // By column: roots ascend.
                     for column in 0..*width as usize {
-                        let mut previous = 0i64;
-                        for chunk in nodes.chunks_exact(*width as usize) {
-                            let node = i64::from(chunk[column]);
-                            put(&mut bytes, zigzag(node - previous));
-                            previous = node;
-                        }
+                        put_column(&mut bytes, nodes.iter().skip(column).step_by(*width as usize).copied());
                     }
                 }
                 Segment::Certify(dots) => {
                     bytes.push(4);
-                    put_vector(&mut bytes, &dots.iter().copied().collect());
+                    put_version(&mut bytes, &dots.iter().copied().collect());
                 }
                 Segment::Cut(cut) => {
                     bytes.push(5);
                     put(&mut bytes, u64::from(cut.number));
-                    put_vector(&mut bytes, &cut.version);
+                    put_version(&mut bytes, &cut.version);
                     bytes.extend_from_slice(&cut.digest);
                 }
                 Segment::Close { cut, version } => {
                     bytes.push(6);
-                    put(&mut bytes, u64::from(cut.agent.0));
-                    put(&mut bytes, cut.sequence);
-                    put_vector(&mut bytes, version);
+                    put_dot(&mut bytes, *cut);
+                    put_version(&mut bytes, version);
                 }
             }
         }
@@ -581,7 +398,7 @@ impl Block {
         if first == 0 || height == 0 {
             return Err(reader.malformed("sequences and heights begin with 1"));
         }
-        let base = reader.vector()?;
+        let base = reader.version()?;
         let mut operators = Vec::new();
         for _ in 0..reader.count()? {
             operators.push(read_operator(&mut reader)?);
@@ -630,7 +447,7 @@ pub(crate) fn read_operator(reader: &mut Reader<'_>) -> Result<Operator, Fault> 
 
 fn read_segment(reader: &mut Reader<'_>, operators: &[Operator]) -> Result<Segment, Fault> {
     Ok(match reader.byte()? {
-        0 => Segment::Rule(reader.slice()?.to_vec()),
+        0 => Segment::Rule(reader.bytes()?.to_vec()),
         1 => {
             let flags = reader.byte()?;
             let color = [Color::Green, Color::Blue, Color::Red]
@@ -651,10 +468,7 @@ fn read_segment(reader: &mut Reader<'_>, operators: &[Operator]) -> Result<Segme
             right: Body::read(reader, operators)?,
         },
         3 => {
-            let rule = Dot {
-                agent: AgentId(reader.small()?),
-                sequence: reader.varint()?,
-            };
+            let rule = reader.dot()?;
             let (width, count) = (reader.small()?, reader.small()?);
             let total = u64::from(width) * u64::from(count);
             if width == 0 && count != 1 || count == 0 || total > reader.left() as u64 {
@@ -662,13 +476,10 @@ fn read_segment(reader: &mut Reader<'_>, operators: &[Operator]) -> Result<Segme
             }
             let (width, mut nodes) = (width as usize, vec![0u32; total as usize]);
             for column in 0..width {
-                let mut previous = 0i64;
+                let mut previous = 0;
                 for chunk in nodes.chunks_exact_mut(width) {
-                    previous = previous
-                        .checked_add(unzigzag(reader.varint()?))
-                        .ok_or_else(|| reader.malformed("a reference is too large"))?;
-                    chunk[column] =
-                        u32::try_from(previous).map_err(|_| reader.malformed("a reference is out of range"))?;
+                    previous = reader.next_of_column(previous)?;
+                    chunk[column] = previous;
                 }
             }
             Segment::Apply {
@@ -678,18 +489,15 @@ fn read_segment(reader: &mut Reader<'_>, operators: &[Operator]) -> Result<Segme
                 nodes,
             }
         }
-        4 => Segment::Certify(reader.vector()?.iter().collect()),
+        4 => Segment::Certify(reader.version()?.iter().collect()),
         5 => Segment::Cut(Cut {
             number: reader.small()?,
-            version: reader.vector()?,
+            version: reader.version()?,
             digest: reader.array()?,
         }),
         6 => Segment::Close {
-            cut: Dot {
-                agent: AgentId(reader.small()?),
-                sequence: reader.varint()?,
-            },
-            version: reader.vector()?,
+            cut: reader.dot()?,
+            version: reader.version()?,
         },
         _ => return Err(reader.malformed("a segment is of no known kind")),
     })

@@ -11,6 +11,7 @@ mod pack;
 mod replica;
 mod snapshot;
 mod version;
+pub mod wire;
 
 pub use block::{MAX_BLOCK, Span, span};
 pub use explain::{Explanation, ExplanationStep, Lemma, Reason};

@@ -5,8 +5,8 @@ use std::io::Read;
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
-use crate::block::put;
 use crate::fault::Fault;
+use crate::wire::{Reader, put};
 
 /// The first bytes of what is packed: a magic number and the version.
 const MAGIC: &[u8; 4] = b"eqz\x01";
@@ -24,30 +24,17 @@ pub fn pack(bytes: &[u8]) -> Vec<u8> {
 
 /// Unpacks what [`pack`] packed; what is not packed is handed back as it is. Never panics, and allocates at most 256 times the input.
 pub fn unpack(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
-    let malformed = |why: &str| Fault::Malformed(format!("cannot be unpacked: {why}"));
-    let Some(mut packed) = bytes.strip_prefix(MAGIC) else {
+    let Some(packed) = bytes.strip_prefix(MAGIC) else {
         return Ok(bytes.to_vec());
     };
-    let mut length = 0u64;
-    let mut shift = 0;
-    loop {
-        let Some((&byte, rest)) = packed.split_first() else {
-            return Err(malformed("it ends too early"));
-        };
-        packed = rest;
-        length |= u64::from(byte & 0x7f) << shift;
-        shift += 7;
-        if byte & 0x80 == 0 {
-            break;
-        }
-        if shift > 56 {
-            return Err(malformed("its length is too large"));
-        }
-    }
+    let mut reader = Reader::new(packed, "packed form");
+    let length = reader.varint()?;
     if length > bytes.len() as u64 * MAX_RATIO {
-        return Err(malformed("it would become far too large"));
+        return Err(reader.malformed("it would become far too large"));
     }
-    let decoder = StreamingDecoder::new_with_max_window_size(packed, length.max(1 << 17));
+    let frame = reader.take(reader.left())?;
+    let malformed = |why: &str| reader.malformed(why);
+    let decoder = StreamingDecoder::new_with_max_window_size(frame, length.max(1 << 17));
     let decoder = decoder.map_err(|error| malformed(&error.to_string()))?;
     let mut unpacked = Vec::new();
     let read = decoder.take(length + 1).read_to_end(&mut unpacked);

@@ -5,11 +5,11 @@
 use eqmesh_egraph::operator::{Operator, Output, Sort};
 use eqmesh_egraph::value::Value;
 
-use crate::block::{
-    Reader, put, put_bytes, put_operator, put_value, put_vector, read_operator, seal, unzigzag, zigzag,
-};
+use crate::block::{put_operator, read_operator};
 use crate::fault::Fault;
+use crate::log::Stretch;
 use crate::version::{AgentId, Dot, Name, VersionVector};
+use crate::wire::{Reader, put, put_bytes, put_column, put_dot, put_value, put_version, seal};
 
 /// The first bytes of a snapshot: a magic number and the version.
 pub(crate) const MAGIC: &[u8; 4] = b"eqs\x01";
@@ -29,8 +29,7 @@ pub(crate) struct Before {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stub {
     pub(crate) height: u32,
-    /// Facts, and the nodes that each of them names.
-    pub(crate) layout: Vec<(u32, u32)>,
+    pub(crate) layout: Vec<Stretch>,
 }
 
 /// What is kept of an agent.
@@ -52,7 +51,7 @@ pub(crate) struct Head {
 impl Head {
     /// The sequence of the last fact.
     pub(crate) fn last(&self) -> u64 {
-        let facts = |stub: &Stub| stub.layout.iter().map(|&(facts, _)| u64::from(facts)).sum::<u64>();
+        let facts = |stub: &Stub| stub.layout.iter().map(|own| u64::from(own.facts)).sum::<u64>();
         self.dropped.0 + self.blocks.iter().map(facts).sum::<u64>()
     }
 }
@@ -95,36 +94,15 @@ pub(crate) struct Snapshot {
     pub(crate) tables: Vec<Table>,
 }
 
-fn put_dot(bytes: &mut Vec<u8>, dot: Dot) {
-    put(bytes, u64::from(dot.agent.0));
-    put(bytes, dot.sequence);
-}
-
-fn read_dot(reader: &mut Reader<'_>) -> Result<Dot, Fault> {
-    Ok(Dot {
-        agent: AgentId(reader.small()?),
-        sequence: reader.varint()?,
-    })
-}
-
-/// Each as the difference to the one before.
-fn put_column(bytes: &mut Vec<u8>, column: &[u32]) {
-    let mut previous = 0i64;
-    for &value in column {
-        put(bytes, zigzag(i64::from(value) - previous));
-        previous = i64::from(value);
-    }
-}
-
 fn read_column(reader: &mut Reader<'_>, count: usize, below: u32) -> Result<Vec<u32>, Fault> {
     let mut column = Vec::with_capacity(count);
-    let mut previous = 0i64;
+    let mut previous = 0;
     for _ in 0..count {
-        let value = previous
-            .checked_add(unzigzag(reader.varint()?))
-            .filter(|&value| value >= 0 && value < i64::from(below));
-        previous = value.ok_or_else(|| reader.malformed("a number in a column is out of range"))?;
-        column.push(previous as u32);
+        previous = reader.next_of_column(previous)?;
+        if previous >= below {
+            return Err(reader.malformed("a number in a column is out of range"));
+        }
+        column.push(previous);
     }
     Ok(column)
 }
@@ -164,9 +142,9 @@ impl Snapshot {
         for table in &self.tables {
             put_operator(&mut bytes, &table.operator);
             put(&mut bytes, table.classes.len() as u64);
-            put_column(&mut bytes, &table.classes);
+            put_column(&mut bytes, table.classes.iter().copied());
             for column in &table.arguments {
-                put_column(&mut bytes, column);
+                put_column(&mut bytes, column.iter().copied());
             }
             bytes.extend_from_slice(&table.colors);
         }
@@ -189,9 +167,9 @@ impl Snapshot {
             put(&mut bytes, u64::from(before.number));
             put_dot(&mut bytes, before.fact);
             put(&mut bytes, u64::from(before.height));
-            put_vector(&mut bytes, &before.version);
+            put_version(&mut bytes, &before.version);
             put(&mut bytes, before.rows.len() as u64);
-            put_column(&mut bytes, &before.rows);
+            put_column(&mut bytes, before.rows.iter().copied());
         }
         put(&mut bytes, self.heads.len() as u64);
         for head in &self.heads {
@@ -206,12 +184,12 @@ impl Snapshot {
             for block in &head.blocks {
                 put(&mut bytes, u64::from(block.height));
                 put(&mut bytes, block.layout.len() as u64);
-                for &(facts, nodes) in &block.layout {
+                for &Stretch { facts, nodes } in &block.layout {
                     put(&mut bytes, u64::from(facts));
                     put(&mut bytes, u64::from(nodes));
                 }
             }
-            put_column(&mut bytes, &head.rows);
+            put_column(&mut bytes, head.rows.iter().copied());
         }
         seal(bytes)
     }
@@ -251,11 +229,11 @@ impl Snapshot {
         let rows = tables.iter().map(|table| table.classes.len()).sum::<usize>() as u32;
         let mut rules: Vec<(Dot, Vec<u8>)> = Vec::new();
         for _ in 0..reader.count()? {
-            let dot = read_dot(reader)?;
+            let dot = reader.dot()?;
             if rules.last().is_some_and(|(before, _)| *before >= dot) {
                 return Err(reader.malformed("its rules are not in order"));
             }
-            rules.push((dot, reader.slice()?.to_vec()));
+            rules.push((dot, reader.bytes()?.to_vec()));
         }
         let mut labels: Vec<BoundLabel> = Vec::new();
         for _ in 0..reader.count()? {
@@ -265,11 +243,7 @@ impl Snapshot {
             }
             labels.push(own);
         }
-        let before = match reader.byte()? {
-            0 => None,
-            1 => Some(read_before(reader, rows)?),
-            _ => return Err(reader.malformed("a flag is neither 0 nor 1")),
-        };
+        let before = reader.flag()?.then(|| read_before(reader, rows)).transpose()?;
         let mut heads: Vec<Head> = Vec::new();
         for _ in 0..reader.count()? {
             let head = read_head(reader, rows)?;
@@ -349,23 +323,19 @@ fn read_table(reader: &mut Reader<'_>, classes: u32, values: &[Value], grounded:
 fn read_label(reader: &mut Reader<'_>) -> Result<BoundLabel, Fault> {
     Ok(BoundLabel {
         label: reader.string()?,
-        fact: read_dot(reader)?,
+        fact: reader.dot()?,
         name: Name {
             agent: AgentId(reader.small()?),
             ordinal: reader.small()?,
         },
         sort: reader.string()?,
-        text: match reader.byte()? {
-            0 => None,
-            1 => Some(reader.string()?),
-            _ => return Err(reader.malformed("a flag is neither 0 nor 1")),
-        },
+        text: reader.flag()?.then(|| reader.string()).transpose()?,
     })
 }
 
 fn read_before(reader: &mut Reader<'_>, rows: u32) -> Result<Before, Fault> {
     let number = reader.small()?;
-    let (fact, height, version) = (read_dot(reader)?, reader.small()?, reader.vector()?);
+    let (fact, height, version) = (reader.dot()?, reader.small()?, reader.version()?);
     let count = reader.count()?;
     Ok(Before {
         number,
@@ -393,7 +363,7 @@ fn read_head(reader: &mut Reader<'_>, rows: u32) -> Result<Head, Fault> {
             }
             last = last.saturating_add(u64::from(facts));
             named = named.saturating_add(u64::from(facts) * u64::from(nodes));
-            layout.push((facts, nodes));
+            layout.push(Stretch { facts, nodes });
         }
         if layout.is_empty() {
             return Err(reader.malformed("a block has no facts"));

@@ -22,7 +22,7 @@ use eqmesh_egraph::value::Value;
 use super::{Birth, KnownRule, Label, Options, Replica, Waiting};
 use crate::block::{Block, Cut, Segment};
 use crate::fault::Fault;
-use crate::log::{Baseline, Entry, Frame, Log, Stretch};
+use crate::log::{Baseline, Entry, Frame, Log};
 use crate::snapshot::{Before, BoundLabel, Head, Snapshot, Stub, Table};
 use crate::version::{AgentId, Dot, Name, VersionVector};
 
@@ -694,7 +694,7 @@ pub(super) fn named_row(graph: &EGraph, logs: &BTreeMap<AgentId, Log>, eras: &[E
 fn stub(entry: &Entry) -> Stub {
     Stub {
         height: entry.height,
-        layout: entry.layout.iter().map(|own| (own.facts, own.nodes)).collect(),
+        layout: entry.layout.clone(),
     }
 }
 
@@ -711,14 +711,9 @@ fn log_of(head: &Head, rows: &[RowId]) -> Log {
     };
     let (mut last, mut ordinal) = (head.dropped.0, head.first_row);
     for stub in &head.blocks {
-        let layout: Vec<Stretch> = stub
-            .layout
-            .iter()
-            .map(|&(facts, nodes)| Stretch { facts, nodes })
-            .collect();
         let first = last + 1;
         let first_ordinal = ordinal;
-        for own in &layout {
+        for own in &stub.layout {
             last += u64::from(own.facts);
             ordinal += own.facts * own.nodes;
         }
@@ -727,7 +722,7 @@ fn log_of(head: &Head, rows: &[RowId]) -> Log {
             last,
             height: stub.height,
             first_ordinal,
-            layout,
+            layout: stub.layout.clone(),
             bytes: None,
         });
     }

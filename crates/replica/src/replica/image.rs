@@ -8,11 +8,12 @@ use std::sync::Arc;
 use eqmesh_egraph::program;
 
 use super::{KnownRule, Options, Replica};
-use crate::block::{Block, Reader, Segment, put, put_bytes, seal};
+use crate::block::{Block, Segment};
 use crate::fault::Fault;
 use crate::pack::unpack;
 use crate::snapshot::Snapshot;
 use crate::version::{AgentId, VersionVector};
+use crate::wire::{Reader, put, put_bytes, seal};
 
 /// The first bytes of a kept replica: a magic number and the version.
 const MAGIC: &[u8; 4] = b"eqi\x01";
@@ -43,7 +44,7 @@ impl Replica {
         let mut reader = Reader::open(&bytes, MAGIC, "kept replica")?;
         let mut parts = Vec::new();
         for _ in 0..reader.count()? {
-            parts.push(reader.slice()?);
+            parts.push(reader.bytes()?);
         }
         reader.end()?;
         let mut parts = parts.into_iter().peekable();

@@ -8,11 +8,12 @@ use eqmesh_transduction::{Signature, Statement};
 use proptest::prelude::*;
 
 use super::{Budget, Options, Replica, Share};
-use crate::block::{Block, Cut, Segment, seal};
+use crate::block::{Block, Cut, Segment};
 use crate::fault::Fault;
 use crate::log::chain;
 use crate::snapshot::Snapshot;
 use crate::version::{AgentId, Dot, VersionVector};
+use crate::wire::seal;
 
 const ALL: Share = Share { index: 0, count: 1 };
 const UNLIMITED: Budget = Budget {
