@@ -67,7 +67,7 @@ pub(crate) enum Segment {
     },
     /// One certificate: for each agent the facts up to this sequence.
     Certify(Vec<Dot>),
-    /// Every member has the facts up to a version vector; their snapshot stands for them from now on. See [`crate::era`].
+    /// Every member has the facts up to a version vector; their snapshot stands for them from now on. See `replica/era.rs`.
     Cut(Cut),
     /// Facts that were made without knowing of a cut count only up to this version vector.
     Close { cut: Dot, version: VersionVector },
@@ -361,7 +361,7 @@ impl Block {
                     put(&mut bytes, u64::from(*width));
                     put(&mut bytes, u64::from(*count));
                     // By column: roots ascend.
-                    for column in 0..*width as usize {
+                    for column in 0..nodes.len().min(*width as usize) {
                         put_column(&mut bytes, nodes.iter().skip(column).step_by(*width as usize).copied());
                     }
                 }

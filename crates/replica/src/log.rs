@@ -99,6 +99,12 @@ impl Log {
             .map_or(self.dropped.1, |at| self.entries[at].height)
     }
 
+    /// The block that begins with this sequence.
+    pub(crate) fn entry_from(&self, sequence: u64) -> Option<&Entry> {
+        let at = self.entries.binary_search_by_key(&sequence, |entry| entry.first);
+        at.ok().map(|at| &self.entries[at])
+    }
+
     /// The ordinal of the first node named after this sequence. O(log blocks + rules in one block).
     pub(crate) fn ordinal_after(&self, sequence: u64) -> u32 {
         let count = self.entries.partition_point(|entry| entry.last <= sequence);
@@ -151,7 +157,7 @@ pub(crate) fn chain(before: &[u8; 32], block: &[u8]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// The names of nodes that a snapshot holds: see [`crate::era::Era`].
+/// The names of nodes that a snapshot holds: see `replica/era.rs`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Baseline<'a> {
     /// The maker of these names.

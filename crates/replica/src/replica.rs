@@ -1,12 +1,15 @@
 //! The replica: a grow-only set of facts, and the e-graph that it is a function of.
 
 mod ahead;
+mod apply;
+mod check;
 mod derive;
 mod era;
 mod facts;
 mod image;
 mod questions;
 mod settle;
+mod snapshots;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -8,11 +8,10 @@ use eqmesh_egraph::graph::EGraph;
 use eqmesh_egraph::matching::{Batch, Ground, Scope, Told};
 
 use super::ahead::Ahead;
-use super::era::{self, Era};
-use super::{Birth, Budget, Checked, Draft, KnownRule, Mark, Replica, Share, StepReport, version};
+use super::{Birth, Budget, Checked, Draft, KnownRule, Mark, Replica, Share, StepReport};
 use crate::block::Segment;
 use crate::fault::Fault;
-use crate::log::{Frame, Numbers};
+use crate::log::Numbers;
 use crate::version::{Dot, Name};
 
 impl Replica {
@@ -38,8 +37,8 @@ impl Replica {
                 unknown.agent.0, unknown.sequence
             )));
         }
-        let stale = |draft: &super::Draft| draft.base != version(&self.logs);
-        if self.draft.as_ref().is_some_and(stale) {
+        let here = self.version();
+        if self.draft.as_ref().is_some_and(|draft| draft.base != here) {
             let reason = "facts made on an earlier state are neither sealed nor discarded";
             return Err(Fault::Misplaced(reason.to_owned()));
         }
@@ -66,8 +65,7 @@ impl Replica {
         if let Some(ahead) = &mut ahead {
             ahead.graph.follow(&self.graph);
         }
-        let here = version(&self.logs);
-        let frame = Frame::of(&self.logs, era::covering(&self.eras, &here).map(Era::baseline), &here);
+        let frame = self.frame(&here);
         let mut derivation = Derivation {
             rules: &self.rules,
             births: &self.births,

@@ -3,8 +3,8 @@
 //! Once every member has acknowledged a version vector V, nobody will ever ask for the facts up to V again. A *cut* is the fact that says so. From the
 //! cut on, a snapshot (a function of the facts up to V, whose digest the cut tells) stands for them, and its rows have new names, by their place in it: whoever makes
 //! facts on top of the cut numbers them so. These are the facts of the new *era*. Facts that were made by somebody who had not heard of the cut belong
-//! to the era before, whose names are kept until everybody has acknowledged the cut. Then the facts up to V are taken away, and the state that is left is bounded by
-//! the e-graph and the facts since.
+//! to the era before. Once everybody has settled the cut, it is *closed* with what all had then: of the facts of the era before, these count, and no others. Whoever has settled them
+//! needs the old names no more, and takes the facts up to V away; the state that is left is bounded by the e-graph and the facts since.
 //!
 //! A cut also certifies: what every member has settled, every member has checked.
 //!
@@ -14,16 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eqmesh_egraph::color::Colors;
-use eqmesh_egraph::graph::{ClassId, EGraph, OperatorId, RowId};
-use eqmesh_egraph::matching::Matcher;
-use eqmesh_egraph::program;
-use eqmesh_egraph::value::Value;
+use eqmesh_egraph::graph::{EGraph, RowId};
 
-use super::{Birth, KnownRule, Label, Options, Replica, Waiting};
+use super::{Birth, Options, Replica, Waiting};
 use crate::block::{Block, Cut, Segment};
 use crate::fault::Fault;
-use crate::log::{Baseline, Entry, Frame, Log};
-use crate::snapshot::{Before, BoundLabel, Head, Snapshot, Stub, Table};
+use crate::log::{Baseline, Frame, Log};
 use crate::version::{AgentId, Dot, Name, VersionVector};
 
 /// The number that no agent has: the makers of the names that snapshots give have it.
@@ -216,173 +212,6 @@ impl Replica {
         Ok(past)
     }
 
-    /// The snapshot of all facts, and the row of each of its nodes. Leaves only what belongs to the era.
-    fn take_snapshot(&mut self) -> (Snapshot, Vec<RowId>) {
-        if let Some(last) = self.eras.len().checked_sub(1) {
-            self.begin_with(last);
-        }
-        self.ensure_naming();
-        let naming = self.naming.as_ref().expect("ensured");
-        let graph = &self.graph;
-        let ranks = |class: u32| naming.rank(class);
-        let mut by_operator: BTreeMap<OperatorId, Vec<RowId>> = BTreeMap::new();
-        let mut values: Vec<&Value> = Vec::new();
-        for row in graph.live() {
-            let operator = graph.operator_of(row);
-            by_operator.entry(operator).or_default().push(row);
-            let columns = &graph.operator(operator).columns;
-            let primitive = graph
-                .arguments(row)
-                .iter()
-                .zip(columns)
-                .filter(|(_, column)| !column.is_class());
-            values.extend(primitive.map(|(&argument, _)| graph.value(argument)));
-        }
-        values.sort_unstable();
-        values.dedup();
-        let mut order = Vec::with_capacity(graph.enodes());
-        let mut numbers = vec![u32::MAX; graph.row_count() as usize];
-        let tables = graph
-            .operators()
-            .map(|(id, operator)| {
-                let mut rows: Vec<(Vec<u32>, u32, RowId)> = by_operator
-                    .remove(&id)
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|row| {
-                        let arguments = graph.arguments(row).iter().zip(&operator.columns);
-                        let places = arguments.map(|(&argument, column)| {
-                            if column.is_class() {
-                                ranks(argument)
-                            } else {
-                                values.binary_search(&graph.value(argument)).expect("listed") as u32
-                            }
-                        });
-                        (places.collect(), ranks(graph.class_of(row).0), row)
-                    })
-                    .collect();
-                rows.sort_unstable();
-                for &(_, _, row) in &rows {
-                    numbers[row.0 as usize] = order.len() as u32;
-                    order.push(row);
-                }
-                Table {
-                    operator: operator.clone(),
-                    classes: rows.iter().map(|&(_, class, _)| class).collect(),
-                    arguments: (0..operator.columns.len())
-                        .map(|column| rows.iter().map(|(arguments, _, _)| arguments[column]).collect())
-                        .collect(),
-                    // Every member has checked what a cut covers.
-                    colors: rows
-                        .iter()
-                        .map(|&(_, _, row)| graph.colors_of(row).union(Colors::CERTIFIED).bits())
-                        .collect(),
-                }
-            })
-            .collect();
-        let number_of = |row: &RowId| numbers[graph.resolve(*row).0 as usize];
-        let snapshot = Snapshot {
-            before: self.eras.last().map(|era| Before {
-                number: era.number,
-                fact: era.fact,
-                height: era.height,
-                version: era.version.clone(),
-                rows: era.rows.iter().map(number_of).collect(),
-            }),
-            heads: self
-                .logs
-                .iter()
-                .filter(|(_, log)| log.last() > 0)
-                .map(|(&agent, log)| Head {
-                    agent,
-                    dropped: log.dropped,
-                    first_row: log.first_row,
-                    blocks: log.entries.iter().map(stub).collect(),
-                    rows: log.rows.iter().map(number_of).collect(),
-                    chain: log.chain,
-                    certified: log.last(),
-                    claims: log.claims,
-                })
-                .collect(),
-            rules: self
-                .rules
-                .iter()
-                .map(|(&dot, known)| (dot, program::encode_rule(&known.rule)))
-                .collect(),
-            labels: self
-                .labels
-                .iter()
-                .map(|(label, own)| BoundLabel {
-                    label: label.clone(),
-                    fact: own.fact,
-                    name: own.name,
-                    sort: own.sort.clone(),
-                    text: own.text.clone(),
-                })
-                .collect(),
-            height: self.height,
-            classes: naming.len() as u32,
-            values: values.into_iter().cloned().collect(),
-            tables,
-        };
-        (snapshot, order)
-    }
-
-    /// A replica that holds what a snapshot says, and can take in the facts since. The snapshot is trusted.
-    pub(super) fn of_snapshot(options: Options, bytes: Arc<[u8]>) -> Result<Replica, Fault> {
-        let snapshot = Snapshot::decode(&bytes)?;
-        let mut replica = Replica::new(options);
-        let rows = restore(&mut replica.graph, &snapshot)?;
-        replica.height = snapshot.height;
-        let version = snapshot.version();
-        if let Some(before) = snapshot.before {
-            let era = Era {
-                number: before.number,
-                height: before.height,
-                fact: before.fact,
-                version: before.version,
-                rows: before.rows.iter().map(|&number| rows[number as usize]).collect(),
-                snapshot: None,
-                closed: Some(VersionVector::default()),
-            };
-            replica.floor = Some(era.fact);
-            replica.eras.push(era);
-        }
-        for head in snapshot.heads {
-            let log = log_of(&head, &rows);
-            replica.logs.insert(head.agent, log);
-        }
-        replica.name_rows();
-        if replica.births.contains(&Birth::NEVER) {
-            return Err(Fault::Malformed("not a snapshot: a row has no name".to_owned()));
-        }
-        for (dot, program) in snapshot.rules {
-            let rule = program::decode_rule(&program)?;
-            let matcher = Matcher::of_rule(&rule, &mut replica.graph);
-            replica.rules.insert(dot, KnownRule { rule, matcher });
-        }
-        for own in snapshot.labels {
-            let label = Label {
-                fact: own.fact,
-                row: replica.row(own.name)?,
-                name: own.name,
-                sort: own.sort,
-                text: own.text,
-            };
-            replica.label_names.entry(own.name).or_insert_with(|| own.label.clone());
-            replica.labels.insert(own.label, label);
-        }
-        replica.own_up();
-        replica.generation = 1;
-        replica.beginning = Some(Beginning {
-            digest: *blake3::hash(&bytes).as_bytes(),
-            snapshot: bytes,
-            version,
-            rows: Some(rows),
-        });
-        Ok(replica)
-    }
-
     /// Checks a cut, made on top of `base` as the fact `dot` of a block of this height.
     pub(super) fn check_cut(&self, cut: &Cut, base: &VersionVector, dot: Dot, height: u32) -> Result<Era, String> {
         let covered: Vec<&Era> = self.eras.iter().filter(|era| era.covered_by(base)).collect();
@@ -393,21 +222,28 @@ impl Replica {
         if !base.covers(&cut.version) || covered.iter().any(|era| !era.covered_by(&cut.version)) {
             return Err("it cuts facts that its maker had not settled, or less than the last cut".to_owned());
         }
-        if let Some(beginning) = &self.beginning
-            && beginning.version == cut.version
-            && let Some(rows) = &beginning.rows
-            && beginning.digest == cut.digest
-        {
-            return Ok(Era {
-                number,
-                height,
-                fact: dot,
-                version: cut.version.clone(),
-                rows: rows.clone(),
-                snapshot: Some((beginning.snapshot.clone(), beginning.digest)),
-                closed: None,
-            });
-        }
+        let (rows, snapshot) = match &self.beginning {
+            Some(Beginning {
+                rows: Some(rows),
+                snapshot,
+                digest,
+                version,
+            }) if *version == cut.version && *digest == cut.digest => (rows.clone(), snapshot.clone()),
+            _ => self.snapshot_of(cut)?,
+        };
+        Ok(Era {
+            number,
+            height,
+            fact: dot,
+            version: cut.version.clone(),
+            rows,
+            snapshot: Some((snapshot, cut.digest)),
+            closed: None,
+        })
+    }
+
+    /// Makes the snapshot of a cut, and finds its rows here. Fails if it is not the one that the cut tells of.
+    fn snapshot_of(&self, cut: &Cut) -> Result<(Vec<RowId>, Arc<[u8]>), String> {
         let mut past = self.past(&cut.version).map_err(|fault| fault.to_string())?;
         if past.version() != cut.version || !past.held.is_empty() {
             return Err("it does not cut between blocks".to_owned());
@@ -426,15 +262,7 @@ impl Replica {
             named_row(&self.graph, &self.logs, eras, name).ok_or("it cuts what has been cut away")
         };
         let rows = order.iter().map(row).collect::<Result<_, _>>()?;
-        Ok(Era {
-            number,
-            height,
-            fact: dot,
-            version: cut.version.clone(),
-            rows,
-            snapshot: Some((bytes.into(), cut.digest)),
-            closed: None,
-        })
+        Ok((rows, bytes.into()))
     }
 
     /// Begins an era. If it is the latest, its names are the first ones of its rows from now on, and matches may change hands.
@@ -467,7 +295,7 @@ impl Replica {
 
     /// Finds the first name of each row anew: in the latest era's snapshot if it is there, and otherwise among those that the facts since have given.
     /// O(nodes named).
-    fn name_rows(&mut self) {
+    pub(super) fn name_rows(&mut self) {
         self.births.fill(Birth::NEVER);
         self.births.resize(self.graph.row_count() as usize, Birth::NEVER);
         let mut note = |row: RowId, height, agent, ordinal| {
@@ -542,11 +370,15 @@ impl Replica {
         });
     }
 
+    /// The eras after the latest one that begins within a version vector.
+    fn later_than(&self, version: &VersionVector) -> &[Era] {
+        let known = self.eras.iter().rposition(|era| era.covered_by(version));
+        &self.eras[known.map_or(0, |at| at + 1)..]
+    }
+
     /// Whether a cut was closed without the facts of an agent up to this sequence, which were made on top of `base`, and without knowing of the cut or a later one.
     pub(super) fn is_left_out(&self, base: &VersionVector, agent: AgentId, last: u64) -> bool {
-        let known = self.eras.iter().rposition(|era| era.covered_by(base));
-        let mut unknown = self.eras[known.map_or(0, |at| at + 1)..].iter();
-        unknown.any(|era| {
+        self.later_than(base).iter().any(|era| {
             let closed = era.closed.as_ref();
             closed.is_some_and(|closed| closed.get(agent) < last) && era.version.get(agent) < last
         })
@@ -580,8 +412,7 @@ impl Replica {
         if self.is_left_out(&block.base, block.origin, block.last()) {
             return Standing::Void;
         }
-        let known = self.eras.iter().rposition(|era| era.covered_by(&block.base));
-        let unknown = &self.eras[known.map_or(0, |at| at + 1)..];
+        let unknown = self.later_than(&block.base);
         // What a later cut is closed with was known to somebody who takes part.
         if unknown.is_empty() || unknown.iter().any(|era| era.closed.is_some()) {
             Standing::Counts
@@ -595,6 +426,10 @@ impl Replica {
     /// cut, and the cut is closed with all that it knew.
     pub(super) fn under_pending_cuts(&self) -> VersionVector {
         let mut under = VersionVector::default();
+        if self.eras.is_empty() {
+            // Nothing waits for a cut.
+            return under;
+        }
         for Waiting { block, .. } in self.pending.values() {
             let cuts = |segment: &Segment| matches!(segment, Segment::Cut(_) | Segment::Close { .. });
             if block.segments.iter().any(cuts) {
@@ -627,7 +462,7 @@ impl Replica {
     }
 
     /// Takes away what came before an era.
-    fn begin_with(&mut self, at: usize) {
+    pub(super) fn begin_with(&mut self, at: usize) {
         self.eras.drain(..at);
         let era = &self.eras[0];
         self.floor = Some(era.fact);
@@ -689,75 +524,4 @@ pub(super) fn named_row(graph: &EGraph, logs: &BTreeMap<AgentId, Log>, eras: &[E
         logs.get(&name.agent)?.row(name.ordinal)?
     };
     Some(graph.resolve(row))
-}
-
-fn stub(entry: &Entry) -> Stub {
-    Stub {
-        height: entry.height,
-        layout: entry.layout.clone(),
-    }
-}
-
-/// The log that a snapshot tells of.
-fn log_of(head: &Head, rows: &[RowId]) -> Log {
-    let mut log = Log {
-        dropped: head.dropped,
-        entries: Vec::with_capacity(head.blocks.len()),
-        rows: head.rows.iter().map(|&number| rows[number as usize]).collect(),
-        first_row: head.first_row,
-        chain: head.chain,
-        certified: head.certified,
-        claims: head.claims,
-    };
-    let (mut last, mut ordinal) = (head.dropped.0, head.first_row);
-    for stub in &head.blocks {
-        let first = last + 1;
-        let first_ordinal = ordinal;
-        for own in &stub.layout {
-            last += u64::from(own.facts);
-            ordinal += own.facts * own.nodes;
-        }
-        log.entries.push(Entry {
-            first,
-            last,
-            height: stub.height,
-            first_ordinal,
-            layout: stub.layout.clone(),
-            bytes: None,
-        });
-    }
-    log
-}
-
-/// Makes the rows of a snapshot; answers each one's id.
-fn restore(graph: &mut EGraph, snapshot: &Snapshot) -> Result<Vec<RowId>, Fault> {
-    let values: Vec<u32> = snapshot
-        .values
-        .iter()
-        .map(|value| graph.values.intern(value).0)
-        .collect();
-    let classes: Vec<ClassId> = (0..snapshot.classes).map(|_| graph.make_class()).collect();
-    let mut rows = Vec::with_capacity(snapshot.rows());
-    let mut arguments = Vec::new();
-    for table in &snapshot.tables {
-        let operator = graph.declare(&table.operator);
-        for at in 0..table.classes.len() {
-            arguments.clear();
-            for (column, sort) in table.arguments.iter().zip(&table.operator.columns) {
-                let place = column[at] as usize;
-                arguments.push(if sort.is_class() {
-                    classes[place].0
-                } else {
-                    values[place]
-                });
-            }
-            let home = classes[table.classes[at] as usize];
-            let (row, new) = graph.add(operator, &arguments, Some(home), Colors::from_bits(table.colors[at]));
-            if !new {
-                return Err(Fault::Malformed("not a snapshot: a row occurs twice".to_owned()));
-            }
-            rows.push(row);
-        }
-    }
-    Ok(rows)
 }

@@ -89,56 +89,51 @@ impl Replica {
         self.settle();
         self.replays = false;
         if self.is_void() {
-            broken += u64::from(self.renew().is_err());
+            // What does not count is left out, and what the user said among it is made again.
+            match self.renewed() {
+                Ok(new) => _ = self.go_over(new),
+                Err(_) => broken += 1,
+            }
         }
         broken
     }
 
-    /// Begins anew with what it began with, without what turned out void. That is made again.
-    fn renew(&mut self) -> Result<(), Fault> {
-        let new = self.renewed()?;
-        self.go_over(new);
-        Ok(())
-    }
-
-    /// A replica of what counts of the facts here.
+    /// A replica that begins with what this one began with, and has of its facts those that count.
     fn renewed(&mut self) -> Result<Replica, Fault> {
-        let counting = self.counting();
         let mut new = match &self.beginning {
             Some(own) => Replica::of_snapshot(self.options, own.snapshot.clone())?,
             None => Replica::new(self.options),
         };
-        let parts = self.delta_since(&new.version()).into_iter().filter(|part| {
-            let block = Block::decode(part);
-            block.is_ok_and(|block| counting.get(block.origin) >= block.last())
-        });
         new.replays = true;
-        self.hand_over(&mut new, parts.collect());
+        let blocks = self.counting();
+        self.hand_over(&mut new, blocks);
         Ok(new)
     }
 
-    /// The facts that count, whatever cuts were closed.
-    fn counting(&self) -> VersionVector {
+    /// The blocks of which every fact counts, whatever cuts were closed.
+    fn counting(&self) -> Vec<Arc<[u8]>> {
         let mut blocks: Vec<(u32, AgentId, u64, &Arc<[u8]>)> = Vec::new();
-        let mut counting = VersionVector::default();
+        let mut version = VersionVector::default();
         for (&agent, log) in &self.logs {
-            counting.raise(agent, log.dropped.0);
+            version.raise(agent, log.dropped.0);
             for entry in &log.entries {
                 match &entry.bytes {
                     Some(bytes) => blocks.push((entry.height, agent, entry.last, bytes)),
-                    None => counting.raise(agent, entry.last),
+                    None => version.raise(agent, entry.last),
                 }
             }
         }
         // Nothing is before what it builds on.
         blocks.sort_unstable_by_key(|&(height, agent, last, _)| (height, agent, last));
+        let mut counting = Vec::with_capacity(blocks.len());
         for (_, agent, last, bytes) in blocks {
-            let counts = Block::decode(bytes).is_ok_and(|block| {
-                let next = counting.get(agent) + 1 == block.first;
-                next && counting.covers(&block.base) && !self.is_left_out(&block.base, agent, last)
-            });
-            if counts {
-                counting.raise(agent, last);
+            let Ok(block) = Block::decode(bytes) else { continue };
+            let next = version.get(agent) + 1 == block.first;
+            if next && version.covers(&block.base) && !self.is_left_out(&block.base, agent, last) {
+                version.raise(agent, last);
+                if last == block.last() {
+                    counting.push(bytes.clone());
+                }
             }
         }
         counting
