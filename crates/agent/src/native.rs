@@ -37,6 +37,14 @@ impl Native {
         }
     }
 
+    /// For the agent of this number in a network of so many: red, blue and green in turn from three agents on.
+    pub fn of_member(number: u32, agents: u32) -> Native {
+        match agents {
+            1 | 2 => Native::solo(),
+            _ => Native::of_color(Color::ALL[number as usize % Color::ALL.len()]),
+        }
+    }
+
     /// The streams that do what only one color does.
     fn stream(&self, color: Color) -> Stream {
         Stream(if self.palette.contains(&color) {

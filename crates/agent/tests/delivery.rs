@@ -1,7 +1,6 @@
 //! The answer does not depend on how messages travel: any order, any number of times, and lost ones are asked for again.
 
 use eqmesh_agent::{Config, Message, Native, Node, RoundTask};
-use eqmesh_egraph::color::Color;
 use eqmesh_orchestrator::Verdict;
 use eqmesh_replica::{AgentId, Budget};
 use proptest::prelude::*;
@@ -18,19 +17,13 @@ const PROGRAM: &str = "
 
 fn network(agents: u32, coloring: bool) -> Vec<Node<Native>> {
     let node = |id: u32| {
-        let parts = match (agents, id % 3) {
-            (1 | 2, _) => Native::solo(),
-            (_, 0) => Native::of_color(Color::Red),
-            (_, 1) => Native::of_color(Color::Blue),
-            _ => Native::of_color(Color::Green),
-        };
         let config = Config {
             id: AgentId(id),
             agents,
             coloring,
             timeline_capacity: 64,
         };
-        Node::new(config, parts)
+        Node::new(config, Native::of_member(id, agents))
     };
     (0..agents).map(node).collect()
 }

@@ -362,7 +362,8 @@ impl Block {
                     put(&mut bytes, u64::from(*count));
                     // By column: roots ascend.
                     for column in 0..nodes.len().min(*width as usize) {
-                        put_column(&mut bytes, nodes.iter().skip(column).step_by(*width as usize).copied());
+                        let matches = nodes.chunks_exact(*width as usize);
+                        put_column(&mut bytes, matches.map(|nodes| nodes[column]));
                     }
                 }
                 Segment::Certify(dots) => {

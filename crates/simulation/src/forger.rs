@@ -15,10 +15,10 @@ const TOLD: &str = "(rewrite (Add a b) (Add b a)) (Num 0) (Num 1) (Num 2)";
 /// and what it applies under that rule's name.
 const MEANT: &str = "(rewrite (Num a) (Num (+ a 1))) (Num 0) (Num 1) (Num 2)";
 
-/// Makes a stranger that holds these facts, and what follows from them in one step.
-fn stranger(text: &str) -> Node<Native> {
+/// An agent that takes part in a network of its own.
+fn alone(id: AgentId) -> Node<Native> {
     let config = Config {
-        id: FORGER,
+        id,
         agents: 1,
         coloring: false,
         timeline_capacity: 0,
@@ -31,6 +31,12 @@ fn stranger(text: &str) -> Node<Native> {
         topology: Topology::Mesh,
     };
     node.join(entrance, 0).expect("for the first time");
+    node
+}
+
+/// Makes a stranger that holds these facts.
+fn stranger(text: &str) -> Node<Native> {
+    let mut node = alone(FORGER);
     let said = node.submit(&format!("{DECLARATIONS} {text}"), 0);
     said.expect("a sound program");
     node
@@ -79,20 +85,7 @@ mod tests {
     fn one_message_is_sound_and_one_is_not() {
         let messages = messages();
         assert_eq!(messages.len(), 2);
-        let config = Config {
-            id: AgentId(0),
-            agents: 1,
-            coloring: false,
-            timeline_capacity: 0,
-        };
-        let mut node = Node::new(config, Native::solo());
-        let entrance = Entrance {
-            session: 1,
-            joining: false,
-            interval: 1,
-            topology: Topology::Mesh,
-        };
-        node.join(entrance, 0).unwrap();
+        let mut node = alone(AgentId(0));
         node.receive(&messages[0], 1).unwrap();
         assert_eq!(node.summary().refused, []);
         assert_eq!(node.check("(Num 1)", 1), Ok(1));

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use eqmesh_agent::{Native, Node, RoundTask};
-use eqmesh_egraph::color::Color;
 use eqmesh_orchestrator::Topology;
 use eqmesh_replica::{AgentId, Budget};
 
@@ -188,12 +187,7 @@ impl Scenario {
 
     /// The streams of an agent.
     pub(crate) fn native(&self, number: u32) -> Native {
-        match (self.agents, number % 3) {
-            (1 | 2, _) => Native::solo(),
-            (_, 0) => Native::of_color(Color::Red),
-            (_, 1) => Native::of_color(Color::Blue),
-            _ => Native::of_color(Color::Green),
-        }
+        Native::of_member(number, self.agents)
     }
 
     /// The options of `eqmesh simulate` that stand for this scenario and a seed. `files` are the paths of the workload and the regions, if they came from

@@ -59,7 +59,7 @@ impl<P: Parts> Node<P> {
             ruleset: String::new(),
             doublings: 0,
             exchange: Exchange::new(entrance.topology),
-            history: History::new(),
+            history: History::default(),
         }));
         self.tick(now)
     }
@@ -167,20 +167,16 @@ impl<P: Parts> Node<P> {
 
     /// What every active member is known to have stored: nobody will ever ask for these facts again.
     pub fn stable(&mut self) -> VersionVector {
-        let version = (*self.version()).clone();
         if self.converged() {
-            return version;
+            return (*self.version()).clone();
+        }
+        if self.free.is_none() {
+            return VersionVector::default();
         }
         let me = self.config.id.number();
-        let active = self.active();
-        let Some(free) = &self.free else {
-            return VersionVector::default();
-        };
-        let others = active.into_iter().filter(|&number| number != me);
-        let has = others.map(|number| free.exchange.has(number));
-        has.fold(version, |common, has| {
-            has.map_or_else(VersionVector::default, |has| common.meet(has))
-        })
+        let mut others = self.active();
+        others.retain(|&number| number != me);
+        self.stored_by(&others)
     }
 
     /// Derives a part of this agent's share: at most what the budget says, which is for this agent alone, and twice as much after each step in a row that

@@ -1,7 +1,7 @@
 //! History, and how it is shortened: the facts that every active member has stored are replaced by a snapshot, and whoever comes later begins with that.
 //!
-//! The active member of the least number makes the cut, once there is enough to take away. Everybody takes the facts away for itself, once everybody is known to have the
-//! cut. Who lacks facts that are gone is sent the snapshot with the rest; as it cannot check it, it believes the one that most of those that it hears from begin with.
+//! The active member of the least number makes the cut, once there is enough to take away, and closes it, once everybody is known to have it. Then everybody takes the facts
+//! away for itself. Who lacks facts that are gone is sent the snapshot with the rest; as it cannot check it, it believes the one that most of those that it hears from begin with.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,9 +14,6 @@ use super::Node;
 use crate::message::Message;
 use crate::ports::{Graph, Network, Parts};
 
-/// So many facts are worth a cut, where nobody says otherwise: history is kept.
-pub(super) const WORTH_A_CUT: u64 = u64::MAX;
-
 /// What is to be stored: see [`Node::unstored`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unstored {
@@ -27,31 +24,21 @@ pub struct Unstored {
 }
 
 /// What a member keeps for it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct History {
-    /// So many facts are worth a cut.
-    worth: u64,
+    /// So many facts are worth a cut; none if history is kept.
+    worth: Option<u64>,
     /// How many facts the last cut that was made here, or tried, covered.
     cut: u64,
     /// Whether this agent cannot begin with a snapshot, as it has made facts already.
     outdated: bool,
 }
 
-impl History {
-    pub(super) fn new() -> History {
-        History {
-            worth: WORTH_A_CUT,
-            cut: 0,
-            outdated: false,
-        }
-    }
-}
-
 impl<P: Parts> Node<P> {
     /// Cuts history at every so many facts that all members have stored. Unless this is called, history is kept. All members choose alike.
     pub fn cut_after(&mut self, facts: u64) -> Result<(), Fault> {
         self.serving()?;
-        self.history().worth = facts.max(1);
+        self.history().worth = Some(facts.max(1));
         Ok(())
     }
 
@@ -102,7 +89,8 @@ impl<P: Parts> Node<P> {
     /// The maker of a cut closes it when everybody else has said, each in one and the same heartbeat, that it has settled the cut and that it knows of the very members that are
     /// known here. Then nobody can come to take part without it: who joins begins with what a member has that takes part, which has the cut or is among those that were asked.
     pub(super) fn shorten(&mut self, now: u64, messages: &mut Vec<Message>) -> Result<(), Fault> {
-        if self.network.claim().is_none_or(|own| own.life != Life::Active) {
+        let kept = self.history().worth.is_none() && self.graph.last_cut().is_none();
+        if kept || self.network.claim().is_none_or(|own| own.life != Life::Active) {
             return Ok(());
         }
         let me = self.config.id.number();
@@ -130,13 +118,15 @@ impl<P: Parts> Node<P> {
             }
             Some(_) => false,
             None => {
-                let facts = self.stored_by(&others).facts();
+                let stable = self.stored_by(&others);
+                let facts = stable.facts();
                 let history = self.history();
-                let worth = first && facts.saturating_sub(history.cut) >= history.worth;
+                let new = facts.saturating_sub(history.cut);
+                let worth = first && history.worth.is_some_and(|worth| new >= worth);
                 if worth {
                     history.cut = facts;
                 }
-                worth && self.cut(&others)?
+                worth && self.graph.cut(&stable)?.is_some()
             }
         };
         if made && self.graph.seal().is_some() {
@@ -147,11 +137,6 @@ impl<P: Parts> Node<P> {
         Ok(())
     }
 
-    fn cut(&mut self, others: &[u32]) -> Result<bool, Fault> {
-        let stable = self.stored_by(others);
-        Ok(self.graph.cut(&stable)?.is_some())
-    }
-
     /// Whether an incarnation is the one that counts, and takes part.
     fn is_alive(&self, agent: AgentId) -> bool {
         let claim = self.network.claim_of(agent.number());
@@ -159,7 +144,7 @@ impl<P: Parts> Node<P> {
     }
 
     /// What all of these are known to have stored.
-    fn stored_by(&mut self, others: &[u32]) -> VersionVector {
+    pub(super) fn stored_by(&mut self, others: &[u32]) -> VersionVector {
         let version = (*self.version()).clone();
         let exchange = &self.free.as_ref().expect("it serves").exchange;
         others.iter().fold(version, |common, &number| {

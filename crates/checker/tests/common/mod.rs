@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use eqmesh_agent::{Config, Message, Native, Node, RoundTask};
 use eqmesh_checker::{Direction, Explanation, Fact, Lemma, Reason, Step};
-use eqmesh_egraph::color::Color;
 use eqmesh_language::{CommandKind, Program, Schedule};
 use eqmesh_replica::{AgentId, Budget};
 use serde_json::{Value, json};
@@ -18,19 +17,13 @@ pub(crate) struct Network {
 impl Network {
     pub(crate) fn new(agents: u32) -> Network {
         let node = |id: u32| {
-            let parts = match (agents, id % 3) {
-                (1 | 2, _) => Native::solo(),
-                (_, 0) => Native::of_color(Color::Red),
-                (_, 1) => Native::of_color(Color::Blue),
-                _ => Native::of_color(Color::Green),
-            };
             let config = Config {
                 id: AgentId(id),
                 agents,
                 coloring: true,
                 timeline_capacity: 64,
             };
-            Node::new(config, parts)
+            Node::new(config, Native::of_member(id, agents))
         };
         Network {
             nodes: (0..agents).map(node).collect(),
