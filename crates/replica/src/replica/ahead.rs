@@ -58,42 +58,32 @@ impl Ahead {
         ahead
     }
 
-    /// Applies a batch of matches. Answers which of them tell anything new, as bits; the others are not facts, and name nothing. Answers also how many
-    /// rows were made.
+    /// Applies a batch of matches. Answers which of them are facts, as bits: those that tell anything new, unless all are. The others name nothing.
     #[inline]
-    pub(super) fn apply(&mut self, known: &KnownRule, batch: &mut Batch) -> (u32, u32) {
-        let KnownRule { rule, matcher } = known;
-        let before = self.graph.row_count();
-        matcher.apply(&mut self.graph, batch, Colors::from(rule.color), Told::Changes);
-        let made = self.graph.row_count() - before;
-        let telling = batch.changes();
-        self.note(batch, telling);
+    pub(super) fn apply(&mut self, known: &KnownRule, batch: &mut Batch, told: Told) -> u32 {
+        let colors = Colors::from(known.rule.color);
+        known.matcher.apply(&mut self.graph, batch, colors, told);
+        let telling = match told {
+            Told::All => u32::MAX,
+            Told::Changes => batch.changes(),
+        };
+        for lane in (0..batch.len()).filter(|lane| telling >> lane & 1 == 1) {
+            self.rows.extend(batch.added(lane));
+        }
         self.unions += self.graph.rebuild();
-        (telling, made)
+        telling
     }
 
-    /// Applies matches of a rule. Answers which of them are facts: those that tell anything new, unless all are.
+    /// Applies matches of a rule, likewise.
     pub(super) fn apply_all(&mut self, known: &KnownRule, checked: &Checked, count: usize, told: Told) -> Vec<bool> {
         let mut telling = Vec::with_capacity(count);
         let mut batch = known.matcher.batch(&checked.ground);
         for first in (0..count).step_by(Batch::CAPACITY) {
             let size = Batch::CAPACITY.min(count - first);
             batch.refill(&checked.kept, first, size);
-            let colors = Colors::from(known.rule.color);
-            known.matcher.apply(&mut self.graph, &mut batch, colors, told);
-            let tells = if told == Told::All { u32::MAX } else { batch.changes() };
-            self.note(&batch, tells);
-            self.unions += self.graph.rebuild();
+            let tells = self.apply(known, &mut batch, told);
             telling.extend((0..size).map(|lane| tells >> lane & 1 == 1));
         }
         telling
-    }
-
-    /// Names the rows of the matches that tell something.
-    #[inline]
-    fn note(&mut self, batch: &Batch, telling: u32) {
-        for lane in (0..batch.len()).filter(|lane| telling >> lane & 1 == 1) {
-            batch.added(lane).for_each(|row| self.rows.push(row));
-        }
     }
 }

@@ -285,10 +285,12 @@ impl Derivation<'_> {
         let telling = match &mut self.ahead {
             Some(ahead) => {
                 ahead.graph.follow_values(graph);
-                let (telling, made) = ahead.apply(known, batch);
+                let before = ahead.graph.row_count();
+                let telling = ahead.apply(known, batch, Told::Changes);
                 if free {
-                    self.budget.nodes -= u64::from(made);
-                    self.report.nodes += u64::from(made);
+                    let made = u64::from(ahead.graph.row_count() - before);
+                    self.budget.nodes -= made;
+                    self.report.nodes += made;
                 }
                 telling
             }
