@@ -409,6 +409,10 @@ impl Block {
             segments.push(read_segment(&mut reader, &operators)?);
         }
         reader.end()?;
+        if segments.is_empty() {
+            // It would change its maker's history, and leave no trace in version vectors.
+            return Err(reader.malformed("it holds no facts"));
+        }
         let block = Block {
             origin,
             first,

@@ -232,6 +232,13 @@ fn counts_that_nothing_stands_behind_cost_nothing() {
         assert!(bytes.len() < honest_length + 20);
         assert!(matches!(reader(1, &author).receive(&bytes), Err(Fault::Malformed(_))));
     }
+    // Nor is there a block that says nothing.
+    let mut empty = block.clone();
+    empty.segments.clear();
+    assert!(matches!(
+        reader(1, &author).receive(&empty.encode()),
+        Err(Fault::Malformed(_))
+    ));
     // A block may point anywhere; it is held back.
     let mut block = block;
     block.segments[1] = Segment::Apply {
