@@ -1,0 +1,29 @@
+//! An agent as a service: any number of requests at a time, each in an instance of its own that lives for that request alone, over one key-value store.
+//!
+//! A [`Service`] is one agent. What it knows lies in [blobs](blob), each written once under a name that nobody else uses, and in one small [`Index`](index::Index),
+//! which says which blobs count. The index is the only value that changes, by compare-and-swap, so a request takes effect as a whole or not at all, and nothing that
+//! was acknowledged is lost whenever a request dies. Blobs that no index names are collected later.
+//!
+//! Messages are [delivered](Service::deliver) into an inbox without looking at the e-graph: that is quick, and any number of requests do so side by side. What
+//! changes facts ([`Service::work`], [`Service::submit`]) holds a lease in the meantime, so that an agent numbers its facts in one order only. The lease is for
+//! speed; what keeps facts apart is the swap at the end, which fails where another request has taken over.
+//!
+//! What the agent has to say is kept in an outbox until whoever carries messages says that it is published. Carrying them twice does no harm.
+//!
+//! Sans-I/O: the store, the clock and randomness come in through [`Store`] and [`Host`], the agent itself through [`Member`]. So the same code runs in a component and in
+//! the tests, which let requests die at every single call.
+
+pub mod blob;
+pub mod index;
+mod member;
+mod read;
+mod service;
+mod state;
+mod store;
+mod work;
+
+pub use member::Member;
+pub use service::{Delivered, Service, ServiceError, Settings};
+pub use state::{AgentState, LeaseState, MemberInfo, Refusal};
+pub use store::{Host, Store, StoreError};
+pub use work::{Submitted, Task, Worked};

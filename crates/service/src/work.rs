@@ -1,0 +1,464 @@
+//! What changes facts: working off the inbox, deriving, and taking in texts.
+
+use eqmesh_agent::{Message, RoundTask};
+use eqmesh_egraph::color::Color;
+use eqmesh_orchestrator::{Life, MemberState};
+use eqmesh_replica::{AgentId, Budget};
+
+use crate::blob::Blob;
+use crate::index::Index;
+use crate::member::Member;
+use crate::service::{Held, Opened, Service, ServiceError};
+use crate::state::{AgentState, MemberInfo, Refusal};
+use crate::store::{Host, Store};
+
+/// The most bytes of messages that are taken in at once.
+const MAX_TAKEN: u64 = 8 << 20;
+
+/// The log is written anew, as one blob, when it has become so many.
+const MAX_SEGMENTS: usize = 24;
+
+/// The most messages, and bytes, in the outbox. Beyond, the oldest are dropped, which costs time alone: whoever lacks facts asks for them.
+const MAX_OUTBOX: u64 = 1 << 10;
+const MAX_OUTBOX_BYTES: u64 = 32 << 20;
+
+/// The most errors that are shown.
+const MAX_ERRORS: usize = 8;
+
+/// How long an agent listens before it makes facts, in milliseconds, when its store is empty: it may have run before and lost it.
+const LISTEN: u64 = 1_500;
+
+/// Lost keys are looked for this often, in milliseconds.
+const SWEEP: u64 = 3_600_000;
+
+/// What to do in one go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Messages of the outbox up to this number were published.
+    pub published: u64,
+    /// Nothing new is begun after so many milliseconds.
+    pub milliseconds: u64,
+    /// Of each step.
+    pub budget: Budget,
+}
+
+/// What was done, and what is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worked {
+    /// The outbox: messages to be published.
+    pub outbox: Vec<Vec<u8>>,
+    /// The number of the last one, to be confirmed with the next [`Task`].
+    pub last: u64,
+    /// There is more to do now.
+    pub more: bool,
+    /// Milliseconds until the agent wants to tick.
+    pub tick_after: u64,
+}
+
+/// A text was taken in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Submitted {
+    /// The agent at a glance, after that.
+    pub state: AgentState,
+    /// Facts that the text made.
+    pub facts: u64,
+}
+
+fn label(agent: AgentId) -> String {
+    match agent.incarnation() {
+        0 => agent.number().to_string(),
+        incarnation => format!("{}.{incarnation}", agent.number()),
+    }
+}
+
+fn color_name(color: Color) -> String {
+    match color {
+        Color::Red => "red",
+        Color::Blue => "blue",
+        Color::Green => "green",
+    }
+    .to_owned()
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl<S: Store, H: Host, M: Member> Service<S, H, M> {
+    /// Works for a while: takes in what has come, ticks when it is time, derives. Answers what is to be published. Does nothing, quickly, if there is nothing to do.
+    ///
+    /// Fails with [`ServiceError::Busy`] while another request is at work.
+    pub fn work(&self, task: Task) -> Result<Worked, ServiceError> {
+        if let Some(index) = self.look()?
+            && index.inbox.is_empty()
+            && !index.unfinished
+            && index.node.is_some()
+            && self.milliseconds() < index.tick
+        {
+            return self.rest(index, task.published);
+        }
+        let held = self.lease(0)?;
+        self.under(held.token, |service| service.work_on(held, task))
+    }
+
+    /// Gives the lease back if it came to nothing.
+    fn under<T>(&self, token: u64, work: impl FnOnce(&Self) -> Result<T, ServiceError>) -> Result<T, ServiceError> {
+        let worked = work(self);
+        if worked.is_err() {
+            // The error says more than that the store is gone as well; and the lease ends by itself.
+            let _ = self.release(token);
+        }
+        worked
+    }
+
+    /// There is nothing to do but to hand out messages.
+    fn rest(&self, index: Index, published: u64) -> Result<Worked, ServiceError> {
+        let confirms = |index: &Index| !index.outbox.clone().confirm(published).is_empty();
+        let index = if confirms(&index) {
+            let confirmed = self.amend(|index| {
+                let gone = index.outbox.confirm(published);
+                index.garbage.extend(gone);
+                Ok(())
+            });
+            confirmed?.0
+        } else {
+            index
+        };
+        self.answer(&index)
+    }
+
+    fn answer(&self, index: &Index) -> Result<Worked, ServiceError> {
+        let blobs: Vec<&Blob> = index.outbox.blobs.iter().collect();
+        // Who confirmed them meanwhile has them.
+        let outbox = self.get(&blobs)?.unwrap_or_default().concat();
+        Ok(Worked {
+            last: if outbox.is_empty() {
+                index.outbox.published
+            } else {
+                index.outbox.last()
+            },
+            outbox,
+            more: index.unfinished || !index.inbox.is_empty(),
+            tick_after: index.tick.saturating_sub(self.milliseconds()),
+        })
+    }
+
+    /// Reads what the agent is made of. The caller has the lease, so none of it can be gone.
+    fn take(&self, index: &mut Index, inbox: &[Blob]) -> Result<(Opened<M>, Vec<Vec<u8>>), ServiceError> {
+        let blobs: Vec<&Blob> = index.log.iter().chain(&index.node).chain(inbox).collect();
+        let lost = || eqmesh_replica::Fault::Malformed("a blob that the index names is gone".to_owned());
+        let mut read = self.get(&blobs)?.ok_or_else(|| self.damaged(lost()))?;
+        let messages = read
+            .split_off(index.log.len() + usize::from(index.node.is_some()))
+            .concat();
+        let suspended = read.split_off(index.log.len()).concat().pop();
+        let opened = self.open(index, read.concat(), suspended.as_deref())?;
+        Ok((opened, messages))
+    }
+
+    fn work_on(&self, mut held: Held, task: Task) -> Result<Worked, ServiceError> {
+        let began = self.host.now();
+        let index = &mut held.index;
+        let mut bytes = 0;
+        let inbox: Vec<Blob> = index
+            .inbox
+            .iter()
+            .copied()
+            .take_while(|blob| {
+                bytes += blob.bytes;
+                bytes <= MAX_TAKEN || bytes == blob.bytes
+            })
+            .collect();
+        let (Opened { mut member, mut said }, messages) = self.take(index, &inbox)?;
+        let mut errors = Vec::new();
+        for bytes in messages {
+            let heard = Message::decode(&bytes).and_then(|message| member.receive(&message, self.host.now()));
+            match heard {
+                Ok(messages) => said.extend(messages),
+                Err(fault) => errors.push(fault.to_string()),
+            }
+        }
+        if let Some(incarnation) = self.next_incarnation(index, &mut member) {
+            said.clear();
+            Opened { member, said } = self.begin_again(index, incarnation, &mut member)?;
+        }
+        let stopped = member.superseded().is_some();
+        if !stopped && self.milliseconds() >= index.tick {
+            said.extend(member.tick(self.host.now())?);
+            if self.milliseconds() >= index.born + LISTEN {
+                index.fresh = false;
+            }
+        }
+        let limited = member.summary().size.enodes >= self.settings.node_limit;
+        let mut unfinished = false;
+        while !stopped && !index.fresh {
+            if self.host.now().saturating_sub(began) > 1000 * task.milliseconds {
+                unfinished = true;
+                break;
+            }
+            let before = member.version();
+            let budget = Budget {
+                nodes: if limited { 0 } else { task.budget.nodes },
+                ..task.budget
+            };
+            let step = RoundTask {
+                ruleset: self.settings.ruleset.clone(),
+                budget,
+            };
+            said.extend(member.step(&step, self.host.now())?);
+            if member.version() == before || limited {
+                break;
+            }
+        }
+        index.unfinished = unfinished;
+        let took = self.host.now().saturating_sub(began);
+        // An agent that has much to load speaks less often, so that a host with many of them is not busy with that alone.
+        index.tick = self.milliseconds() + self.settings.tick.max(took / 200);
+        let index = self.store_member(held, &mut member, said, &inbox, task.published, errors, took)?;
+        if self.milliseconds().saturating_sub(index.swept) > SWEEP {
+            self.sweep(&index)?;
+            self.amend(|index| {
+                index.swept = self.milliseconds();
+                Ok(())
+            })?;
+        }
+        self.answer(&index)
+    }
+
+    /// As which incarnation the agent has to begin again, if it has: the others have compacted what it lacks, or it ran before and lost its store.
+    fn next_incarnation(&self, index: &Index, member: &mut M) -> Option<u16> {
+        let me = u32::from(self.settings.number);
+        if member.is_outdated() {
+            return Some(index.incarnation.saturating_add(1));
+        }
+        if !index.fresh {
+            return None;
+        }
+        let heard = member.version();
+        let heard = heard.iter().map(|dot| dot.agent).filter(|agent| agent.number() == me);
+        let known = heard
+            .map(AgentId::incarnation)
+            .max()
+            .filter(|&other| other >= index.incarnation);
+        let claimed = member.superseded().map(|claim| claim.incarnation);
+        Some(known.max(claimed)?.saturating_add(1))
+    }
+
+    /// Starts the agent as another incarnation, with all facts that it has.
+    fn begin_again(&self, index: &mut Index, incarnation: u16, member: &mut M) -> Result<Opened<M>, ServiceError> {
+        let blobs: Vec<&Blob> = index.log.iter().collect();
+        let stored = self.get(&blobs)?.unwrap_or_default().concat();
+        let unstored = member.unstored();
+        let parts = if unstored.instead {
+            unstored.parts
+        } else {
+            [stored, unstored.parts].concat()
+        };
+        index.incarnation = incarnation;
+        index.fresh = false;
+        let whole = self.put(&parts)?;
+        index.garbage.append(&mut index.log);
+        index.log.push(whole);
+        self.enter(index, parts, true)
+    }
+
+    /// Takes in declarations, rules and terms, for `wait` milliseconds at most if others are at work. All or nothing; it is durable when this returns.
+    pub fn submit(&self, text: &str, wait: u64) -> Result<Submitted, ServiceError> {
+        let end = self.milliseconds() + wait;
+        loop {
+            let held = self.lease(end.saturating_sub(self.milliseconds()))?;
+            match self.under(held.token, |service| service.submit_to(held, text)) {
+                // It listens whether it has run before; its driver or this request lets it.
+                Err(ServiceError::Busy { after, .. }) if self.milliseconds() + after < end => {
+                    self.host.sleep(after);
+                    self.work(Task {
+                        published: 0,
+                        milliseconds: 0,
+                        budget: Budget { matches: 0, nodes: 0 },
+                    })
+                    .map(|_| ())
+                    .or_else(|error| match error {
+                        ServiceError::Busy { .. } => Ok(()),
+                        error => Err(error),
+                    })?;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn submit_to(&self, mut held: Held, text: &str) -> Result<Submitted, ServiceError> {
+        let began = self.host.now();
+        let index = &mut held.index;
+        if index.fresh || index.node.is_none() {
+            let left = match index.node {
+                Some(_) => (index.born + LISTEN).saturating_sub(self.milliseconds()),
+                None => 0,
+            };
+            return Err(self.busy(
+                "it has just been set up, and listens whether it ran before",
+                left.max(20),
+            ));
+        }
+        let (Opened { mut member, mut said }, _) = self.take(index, &[])?;
+        if member.claim().is_some_and(|claim| claim.life == Life::Joining) {
+            return Err(self.busy("it is catching up with the others", 1_000));
+        }
+        let before = member.summary().size.facts;
+        said.extend(member.submit(text, self.host.now()).map_err(ServiceError::Text)?);
+        let facts = member.summary().size.facts - before;
+        // Its share is to be searched.
+        index.unfinished = true;
+        let took = self.host.now().saturating_sub(began);
+        let index = self.store_member(held, &mut member, said, &[], 0, Vec::new(), took)?;
+        let state = serde_json::from_slice(&index.state).expect("it was just written");
+        Ok(Submitted { state, facts })
+    }
+
+    /// Stores an agent that has worked: everything it says of itself holds from then on, or nothing does.
+    #[allow(clippy::too_many_arguments, reason = "what one piece of work amounts to")]
+    fn store_member(
+        &self,
+        held: Held,
+        member: &mut M,
+        said: Vec<Message>,
+        inbox: &[Blob],
+        published: u64,
+        errors: Vec<String>,
+        took: u64,
+    ) -> Result<Index, ServiceError> {
+        let unstored = member.unstored();
+        let Held {
+            token,
+            index: mut own,
+            removed,
+        } = held;
+        let mut garbage = std::mem::take(&mut own.garbage);
+        if unstored.instead {
+            garbage.append(&mut own.log);
+        }
+        if !unstored.parts.is_empty() {
+            let whole = if own.log.len() >= MAX_SEGMENTS {
+                let blobs: Vec<&Blob> = own.log.iter().collect();
+                self.get(&blobs)?
+                    .map(|read| [read.concat(), unstored.parts.clone()].concat())
+            } else {
+                None
+            };
+            match whole {
+                Some(whole) => {
+                    garbage.append(&mut own.log);
+                    own.log.push(self.put(&whole)?);
+                }
+                None => own.log.push(self.put(&unstored.parts)?),
+            }
+        }
+        garbage.extend(own.node.take());
+        own.node = Some(self.put(&[member.suspend()?])?);
+        let outgoing: Vec<Vec<u8>> = said.iter().map(Message::encode).collect();
+        let outgoing = if outgoing.is_empty() {
+            None
+        } else {
+            Some(self.put(&outgoing)?)
+        };
+        let state = self.describe(&own, member, errors, took);
+        self.commit(token, move |index| {
+            let mut garbage = garbage.clone();
+            garbage.extend(index.garbage.iter().filter(|blob| !removed.contains(blob)));
+            garbage.extend(index.outbox.confirm(published));
+            index.outbox.blobs.extend(outgoing);
+            while index.outbox.blobs.len() > 1
+                && (index.outbox.len() > MAX_OUTBOX
+                    || index.outbox.blobs.iter().map(|blob| blob.bytes).sum::<u64>() > MAX_OUTBOX_BYTES)
+            {
+                let first = index.outbox.blobs[0];
+                garbage.extend(index.outbox.confirm(index.outbox.published + u64::from(first.items)));
+            }
+            index.inbox.retain(|blob| !inbox.contains(blob));
+            garbage.extend_from_slice(inbox);
+            index.incarnation = own.incarnation;
+            index.session = own.session;
+            index.born = own.born;
+            index.fresh = own.fresh;
+            index.log.clone_from(&own.log);
+            index.node = own.node;
+            index.tick = own.tick;
+            index.unfinished = own.unfinished;
+            index.garbage = garbage;
+            index.state.clone_from(&state);
+        })
+    }
+
+    fn describe(&self, index: &Index, member: &mut M, mut errors: Vec<String>, took: u64) -> Vec<u8> {
+        let summary = member.summary();
+        let earlier: AgentState = serde_json::from_slice(&index.state).unwrap_or_default();
+        let state_digest = hex(&summary.state_digest);
+        errors.extend(earlier.errors);
+        errors.truncate(MAX_ERRORS);
+        let state = AgentState {
+            id: u32::from(self.settings.number),
+            color: summary.color.map(color_name),
+            region: self.settings.region.clone(),
+            nats_url: self.settings.nats_url.clone(),
+            incarnation: index.incarnation,
+            life: match member.claim().map(|claim| claim.life) {
+                _ if member.superseded().is_some() => "superseded",
+                Some(Life::Joining) => "joining",
+                Some(Life::Active) => "active",
+                Some(Life::Left) | None => "left",
+            }
+            .to_owned(),
+            converged: member.converged(),
+            limited: summary.size.enodes >= self.settings.node_limit,
+            facts: summary.size.facts,
+            enodes: summary.size.enodes,
+            eclasses: summary.size.eclasses,
+            meaning_digest: if earlier.state_digest == state_digest {
+                earlier.meaning_digest
+            } else {
+                hex(&member.meaning_digest())
+            },
+            state_digest,
+            version: member
+                .version()
+                .iter()
+                .map(|dot| (label(dot.agent), dot.sequence))
+                .collect(),
+            members: member
+                .members()
+                .into_iter()
+                .map(|own| MemberInfo {
+                    id: own.id.number(),
+                    color: color_name(own.color),
+                    state: match own.state {
+                        MemberState::Joining => "joining",
+                        MemberState::Active => "active",
+                        MemberState::Suspected => "suspected",
+                        MemberState::Left => "left",
+                    }
+                    .to_owned(),
+                    incarnation: own.id.incarnation(),
+                })
+                .collect(),
+            messages_sent: summary.messages_sent,
+            bytes_sent: summary.bytes_sent,
+            messages_received: summary.messages_received,
+            bytes_received: summary.bytes_received,
+            refused: summary
+                .refused
+                .into_iter()
+                .map(|(dot, reason)| Refusal {
+                    agent: label(dot.agent),
+                    sequence: dot.sequence,
+                    reason,
+                })
+                .collect(),
+            errors,
+            stored_bytes: index.stored_bytes(),
+            work_micros: took,
+            updated_at: self.milliseconds(),
+            queue: crate::state::LeaseState::default(),
+        };
+        serde_json::to_vec(&state).expect("it serialises into memory")
+    }
+}
