@@ -30,6 +30,17 @@ impl Components {
         }
     }
 
+    /// The components of this workspace, those included that make agents a service.
+    #[cfg(feature = "services")]
+    pub fn with_services() -> Components {
+        let mut components = Components::built();
+        let services = eqmesh_service_artifacts::ALL.iter();
+        components
+            .by_name
+            .extend(services.map(|&(name, bytes)| (name.to_owned(), Cow::Borrowed(bytes))));
+        components
+    }
+
     /// Puts another component in the place of one. Whether it fits shows when it is composed.
     pub fn replace(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), NoSuchComponent> {
         let Some(place) = self.by_name.get_mut(name) else {

@@ -33,7 +33,7 @@ pub enum ComposeError {
         /// The component.
         component: &'static str,
         /// What it should export.
-        export: &'static str,
+        export: String,
         /// Why.
         source: AliasError,
     },
@@ -77,7 +77,13 @@ pub fn compose(world: World) -> Result<Vec<u8>, ComposeError> {
 
 /// Composes an agent of these components, and checks that the result needs nothing and fits the WIT world `agent-world`.
 pub fn compose_from(world: World, components: &Components) -> Result<Vec<u8>, ComposeError> {
-    let bytes = connect(components, &world.components(), &world.wires())?;
+    let bytes = connect(
+        components,
+        &world.components(),
+        &world.wires(),
+        AGENT,
+        &[AGENT_INTERFACE.to_owned()],
+    )?;
     let name = format!("agent-{world}");
     let Interfaces { imports, needs, .. } = inspect(&name, &bytes)?;
     let open: Vec<String> = imports
@@ -91,8 +97,14 @@ pub fn compose_from(world: World, components: &Components) -> Result<Vec<u8>, Co
     Ok(bytes)
 }
 
-/// Instantiates each component once, in this order, connects the wires and exports the agent.
-fn connect(components: &Components, names: &[&'static str], wires: &[Wire]) -> Result<Vec<u8>, ComposeError> {
+/// Instantiates each component once, in this order, connects the wires, and exports interfaces of one of them. What no wire fills is imported.
+pub(crate) fn connect(
+    components: &Components,
+    names: &[&'static str],
+    wires: &[Wire],
+    exporter: &'static str,
+    exports: &[String],
+) -> Result<Vec<u8>, ComposeError> {
     let mut graph = CompositionGraph::new();
     let mut instances: BTreeMap<&str, NodeId> = BTreeMap::new();
     for &name in names {
@@ -105,7 +117,7 @@ fn connect(components: &Components, names: &[&'static str], wires: &[Wire]) -> R
             let export = graph.alias_instance_export(instances[wire.from], wire.export);
             let export = export.map_err(|source| ComposeError::NoExport {
                 component: wire.from,
-                export: wire.export,
+                export: wire.export.to_owned(),
                 source,
             })?;
             graph
@@ -120,13 +132,15 @@ fn connect(components: &Components, names: &[&'static str], wires: &[Wire]) -> R
         }
         instances.insert(name, instance);
     }
-    let agent = graph.alias_instance_export(instances[AGENT], AGENT_INTERFACE);
-    let agent = agent.map_err(|source| ComposeError::NoExport {
-        component: AGENT,
-        export: AGENT_INTERFACE,
-        source,
-    })?;
-    graph.export(agent, AGENT_INTERFACE)?;
+    for interface in exports {
+        let export = graph.alias_instance_export(instances[exporter], interface);
+        let export = export.map_err(|source| ComposeError::NoExport {
+            component: exporter,
+            export: interface.clone(),
+            source,
+        })?;
+        graph.export(export, interface)?;
+    }
     let options = EncodeOptions {
         define_components: true,
         validate: true,

@@ -19,6 +19,8 @@ mod components;
 mod compose;
 mod describe;
 mod inspect;
+#[cfg(feature = "services")]
+mod service;
 mod target;
 mod world;
 
@@ -26,5 +28,7 @@ pub use components::{Components, NoSuchComponent};
 pub use compose::{ComposeError, compose, compose_from};
 pub use describe::{AgentDescription, DescribeError, PartDescription, describe, table};
 pub use inspect::{InspectError, Interfaces, inspect};
+#[cfg(feature = "services")]
+pub use service::{ALONE, compose_service, services};
 pub use target::{TargetError, check, wit_world};
 pub use world::{UnknownWorld, World};

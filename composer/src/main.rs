@@ -13,7 +13,7 @@ use eqmesh_composer::{Components, World, compose_from, describe, table};
 ///
 /// Exit status: 0 on success, 1 when composing or writing fails, 2 for wrong arguments.
 #[derive(Parser)]
-#[command(version, group(ArgGroup::new("action").required(true).args(["list", "world", "components"])))]
+#[command(version, group(ArgGroup::new("action").required(true).args(["list", "world", "components", "services"])))]
 struct Arguments {
     /// Show every agent: its components, their sizes, imports and exports.
     #[arg(long)]
@@ -34,6 +34,10 @@ struct Arguments {
     /// Write the plain components to DIR/eqmesh/NAME.wasm, where `wac compose --deps-dir DIR` finds them.
     #[arg(long, value_name = "DIR")]
     components: Option<PathBuf>,
+
+    /// Write the components that spin.toml names to DIR (needs the cargo feature `services`).
+    #[arg(long, value_name = "DIR")]
+    services: Option<PathBuf>,
 
     /// Use another component in the place of one, in everything above. May be repeated.
     #[arg(long, value_name = "NAME=FILE", value_parser = replacement)]
@@ -80,7 +84,26 @@ fn run(arguments: Arguments) -> Result<()> {
             write(&folder.join(format!("{}.wasm", Components::wac_name(name))), bytes)?;
         }
     }
+    if let Some(folder) = &arguments.services {
+        write_services(folder)?;
+    }
     Ok(())
+}
+
+#[cfg(feature = "services")]
+fn write_services(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for (name, bytes) in eqmesh_composer::services()? {
+        write(&folder.join(format!("{name}.wasm")), &bytes)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "services"))]
+fn write_services(_: &Path) -> Result<()> {
+    anyhow::bail!(
+        "this composer was built without services: use `cargo run --release -p eqmesh-composer --features services -- --services DIR`"
+    )
 }
 
 /// Splits `NAME=FILE`.

@@ -12,12 +12,16 @@ mod bindings {
 }
 
 use bindings::exports::eqmesh::network::storage::{Guest, StorageError};
+use bindings::wasi::config::store as config;
 use bindings::wasi::keyvalue::atomics::{self, Cas, CasError};
 use bindings::wasi::keyvalue::batch;
 use bindings::wasi::keyvalue::store::{self, Bucket, Error};
 
-/// The store that the manifest grants.
+/// The label of the store, if the configuration says nothing of it.
 const STORE: &str = "default";
+
+/// What stands before the label in the variable `storage_url`.
+const SCHEME: &str = "spin-kv://";
 
 /// The longest key that every host takes.
 const MAX_KEY: usize = 255;
@@ -29,18 +33,23 @@ struct Component;
 
 fn unavailable(error: Error) -> StorageError {
     StorageError::Unavailable(match error {
-        Error::NoSuchStore => format!("the host has no key-value store `{STORE}`"),
-        Error::AccessDenied => {
-            format!(
-                "the manifest does not grant this component the key-value store `{STORE}`: add it to `key_value_stores`"
-            )
-        }
+        Error::NoSuchStore => "the host has no such key-value store: correct `storage_url`".to_owned(),
+        Error::AccessDenied => "the manifest does not grant this component the key-value store of `storage_url`: add it to `key_value_stores`".to_owned(),
         Error::Other(why) => why,
     })
 }
 
 fn open() -> Result<Bucket, StorageError> {
-    store::open(STORE).map_err(unavailable)
+    let configured = config::get("storage_url").ok().flatten().filter(|url| !url.is_empty());
+    let label = match &configured {
+        None => STORE,
+        Some(url) => url.strip_prefix(SCHEME).ok_or_else(|| {
+            StorageError::Unavailable(format!(
+                "the variable `storage_url` is {SCHEME} and the label of a key-value store, not `{url}`"
+            ))
+        })?,
+    };
+    store::open(label).map_err(unavailable)
 }
 
 fn check(key: &str) -> Result<(), StorageError> {

@@ -87,7 +87,7 @@ pub enum Schedule {
 }
 
 /// The commands that are not declarative.
-pub(crate) const COMMANDS: [&str; 11] = [
+pub const COMMANDS: [&str; 11] = [
     "run",
     "run-schedule",
     "check",

@@ -41,7 +41,7 @@ mod sides;
 mod signature;
 mod statement;
 
-pub use command::{CommandKind, MAX_SCHEDULE_DEPTH, RunSpec, Schedule};
+pub use command::{COMMANDS, CommandKind, MAX_SCHEDULE_DEPTH, RunSpec, Schedule};
 pub use diagnostic::{Diagnostic, Lines};
 pub use program::{
     Command, Format, MAX_INCLUDE_DEPTH, MAX_SCOPES, Program, ProgramErrors, SourceFile, read_program, read_programs,

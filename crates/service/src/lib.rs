@@ -22,6 +22,9 @@ mod state;
 mod store;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 pub use member::Member;
 pub use service::{Delivered, Service, ServiceError, Settings};
 pub use state::{AgentState, LeaseState, MemberInfo, Refusal};

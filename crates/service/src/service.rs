@@ -12,7 +12,7 @@ use crate::member::Member;
 use crate::store::{Host, Store, StoreError};
 
 /// The most messages in one delivery.
-pub const MAX_DELIVERED: usize = 1 << 10;
+const MAX_DELIVERED: usize = 1 << 10;
 
 /// The most blobs, and bytes of them, that wait in the inbox.
 const MAX_INBOX: usize = 1 << 12;

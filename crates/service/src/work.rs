@@ -22,6 +22,12 @@ const MAX_SEGMENTS: usize = 24;
 const MAX_OUTBOX: u64 = 1 << 10;
 const MAX_OUTBOX_BYTES: u64 = 32 << 20;
 
+/// The most messages, and bytes, that are handed out at once; and the most in one blob of the outbox, which is confirmed as a whole.
+const MAX_ANSWERED: u32 = 1 << 10;
+const MAX_ANSWERED_BYTES: usize = 12 << 20;
+const MAX_BUNDLE: usize = 64;
+const MAX_BUNDLE_BYTES: usize = 2 << 20;
+
 /// The most errors that are shown.
 const MAX_ERRORS: usize = 8;
 
@@ -80,6 +86,23 @@ fn color_name(color: Color) -> String {
     .to_owned()
 }
 
+/// Divides messages into what goes into one blob each, in their order.
+fn bundles(messages: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
+    let mut bundles: Vec<Vec<Vec<u8>>> = Vec::new();
+    let mut bytes = 0;
+    for message in messages {
+        bytes += message.len();
+        match bundles.last_mut() {
+            Some(bundle) if bundle.len() < MAX_BUNDLE && bytes <= MAX_BUNDLE_BYTES => bundle.push(message),
+            _ => {
+                bytes = message.len();
+                bundles.push(vec![message]);
+            }
+        }
+    }
+    bundles
+}
+
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -128,17 +151,29 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
     }
 
     fn answer(&self, index: &Index) -> Result<Worked, ServiceError> {
-        let blobs: Vec<&Blob> = index.outbox.blobs.iter().collect();
+        let mut blobs: Vec<&Blob> = Vec::new();
+        for blob in &index.outbox.blobs {
+            if blobs.iter().map(|own| own.items).sum::<u32>() + blob.items > MAX_ANSWERED {
+                break;
+            }
+            blobs.push(blob);
+        }
+        let mut outbox = Vec::new();
+        let mut bytes = 0;
+        let mut last = index.outbox.published;
         // Who confirmed them meanwhile has them.
-        let outbox = self.get(&blobs)?.unwrap_or_default().concat();
+        for messages in self.get(&blobs)?.unwrap_or_default() {
+            bytes += messages.iter().map(Vec::len).sum::<usize>();
+            if bytes > MAX_ANSWERED_BYTES && !outbox.is_empty() {
+                break;
+            }
+            last += messages.len() as u64;
+            outbox.extend(messages);
+        }
         Ok(Worked {
-            last: if outbox.is_empty() {
-                index.outbox.published
-            } else {
-                index.outbox.last()
-            },
+            more: index.unfinished || !index.inbox.is_empty() || last < index.outbox.last(),
             outbox,
-            more: index.unfinished || !index.inbox.is_empty(),
+            last,
             tick_after: index.tick.saturating_sub(self.milliseconds()),
         })
     }
@@ -355,18 +390,15 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         }
         garbage.extend(own.node.take());
         own.node = Some(self.put(&[member.suspend()?])?);
-        let outgoing: Vec<Vec<u8>> = said.iter().map(Message::encode).collect();
-        let outgoing = if outgoing.is_empty() {
-            None
-        } else {
-            Some(self.put(&outgoing)?)
-        };
+        let outgoing = bundles(said.iter().map(Message::encode));
+        let outgoing = outgoing.iter().map(|bundle| self.put(bundle));
+        let outgoing = outgoing.collect::<Result<Vec<Blob>, _>>()?;
         let state = self.describe(&own, member, errors, took);
         self.commit(token, move |index| {
             let mut garbage = garbage.clone();
             garbage.extend(index.garbage.iter().filter(|blob| !removed.contains(blob)));
             garbage.extend(index.outbox.confirm(published));
-            index.outbox.blobs.extend(outgoing);
+            index.outbox.blobs.extend(&outgoing);
             while index.outbox.blobs.len() > 1
                 && (index.outbox.len() > MAX_OUTBOX
                     || index.outbox.blobs.iter().map(|blob| blob.bytes).sum::<u64>() > MAX_OUTBOX_BYTES)

@@ -1,5 +1,7 @@
 //! The command line: what is asked, and the exit status.
 
+#[cfg(feature = "network")]
+mod client;
 mod config;
 mod diagnose;
 mod doctor;
@@ -45,6 +47,28 @@ enum Command {
     Run(Box<run::RunArguments>),
     /// Run a network of agents in virtual time, with lost messages, partitions and crashes, and check that it converges on what one agent alone comes to.
     Simulate(Box<simulate::SimulateArguments>),
+    /// Say how the deployed network is.
+    #[cfg(feature = "network")]
+    Status(client::StatusArguments),
+    /// Say how one agent of the deployed network is.
+    #[cfg(feature = "network")]
+    State(client::StateArguments),
+    /// Send programs to the deployed network: their rules and terms.
+    #[cfg(feature = "network")]
+    Submit(client::SubmitArguments),
+    /// Ask the deployed network for the cheapest terms equal to one.
+    #[cfg(feature = "network")]
+    Extract(client::ExtractArguments),
+    /// Ask the deployed network why two terms are equal.
+    #[cfg(feature = "network")]
+    Explain(client::ExplainArguments),
+    /// Look at the deployed network again and again, and say what changes.
+    #[cfg(feature = "network")]
+    Watch(client::WatchArguments),
+    /// What only a build with the cargo feature `network` has.
+    #[cfg(not(feature = "network"))]
+    #[command(external_subcommand)]
+    Other(Vec<std::ffi::OsString>),
     /// Say what is installed here, what is missing, and how to get it.
     Doctor(doctor::DoctorArguments),
     /// Write a completion script for a shell to the standard output.
@@ -66,6 +90,20 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::from(match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
+        #[cfg(feature = "network")]
+        Command::Status(arguments) => client::status(&arguments),
+        #[cfg(feature = "network")]
+        Command::State(arguments) => client::state(&arguments),
+        #[cfg(feature = "network")]
+        Command::Submit(arguments) => client::submit(&arguments),
+        #[cfg(feature = "network")]
+        Command::Extract(arguments) => client::extract(&arguments),
+        #[cfg(feature = "network")]
+        Command::Explain(arguments) => client::explain(&arguments),
+        #[cfg(feature = "network")]
+        Command::Watch(arguments) => client::watch(&arguments),
+        #[cfg(not(feature = "network"))]
+        Command::Other(words) => other(&words),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -74,6 +112,36 @@ pub(crate) fn main() -> ExitCode {
         }
         Command::Man => manual(),
     })
+}
+
+/// Commands that only a build with the cargo feature `network` has.
+#[cfg(not(feature = "network"))]
+const OF_THE_NETWORK: [&str; 9] = [
+    "serve",
+    "gateway",
+    "nats-config",
+    "status",
+    "state",
+    "submit",
+    "extract",
+    "explain",
+    "watch",
+];
+
+#[cfg(not(feature = "network"))]
+fn other(words: &[std::ffi::OsString]) -> u8 {
+    let name = words
+        .first()
+        .map_or(String::new(), |name| name.to_string_lossy().into_owned());
+    if OF_THE_NETWORK.contains(&name.as_str()) {
+        eprintln!(
+            "eqmesh: this build has no `{name}`: it is left out of the first build, which it makes minutes longer.\n\
+             Use `cargo run --release -p eqmesh --features network -- {name}`"
+        );
+    } else {
+        eprintln!("eqmesh: there is no command `{name}`; see `eqmesh --help`");
+    }
+    BAD_INPUT
 }
 
 /// One page: the command, then every subcommand.

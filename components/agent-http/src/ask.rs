@@ -1,0 +1,384 @@
+//! Questions to the agent.
+
+use std::collections::BTreeMap;
+
+use eqmesh_agent::Diagnostic;
+use eqmesh_guest::types;
+use eqmesh_replica::Fault;
+use eqmesh_service::ServiceError;
+use serde::Serialize;
+use spin_sdk::http::Response;
+
+use crate::ports::Imported;
+use crate::problem::Problem;
+use crate::{Agent, Asked, json, tagged};
+
+/// The most e-nodes on one page.
+const MAX_PAGE: u64 = 1_000;
+
+/// The most terms that one question brings.
+const MAX_VARIANTS: u64 = 1_000;
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn failed(error: ServiceError) -> Problem {
+    Problem::of(error, "")
+}
+
+fn fault(own: types::Fault) -> Problem {
+    Problem::fault(&Fault::from(own))
+}
+
+pub(crate) fn plain(own: eqmesh_language::Diagnostic) -> Diagnostic {
+    let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    Diagnostic {
+        code: own.code.to_owned(),
+        message: own.message,
+        help: own.help,
+        start: offset(own.span.start),
+        end: offset(own.span.end),
+        error: own.error,
+    }
+}
+
+/// A copy of the agent with all its facts, and its state digest, which tells all answers about the e-graph apart from those before.
+fn copy(agent: &Agent) -> Result<(Imported, String), Problem> {
+    let member = agent.copy().map_err(failed)?;
+    let digest = hex(&member.0.summary().state_digest);
+    Ok((member, digest))
+}
+
+/// `GET state`: the agent at a glance. Reads one small value, whatever the size of the e-graph.
+pub(crate) fn state(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
+    asked.only(&[])?;
+    let state = agent.state().map_err(failed)?;
+    // The state digest says when the facts change; the rest of the state also changes without them.
+    let queue = state.queue;
+    let digest = state.state_digest.get(..32).unwrap_or("none");
+    let tag = format!(
+        "{digest}-{:x}-{:x}-{:x}-{}",
+        state.updated_at,
+        queue.inbox,
+        queue.outbox,
+        u8::from(queue.working)
+    );
+    tagged(asked, &tag, || Ok(json(200, &state)))
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    id: u32,
+    life: String,
+    region: String,
+}
+
+/// `GET health`: 200 if the agent can serve, 503 if its store cannot be read.
+pub(crate) fn health(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
+    asked.only(&[])?;
+    let state = agent.state().map_err(failed)?;
+    Ok(json(
+        200,
+        &Health {
+            status: "ok",
+            id: state.id,
+            life: state.life,
+            region: state.region,
+        },
+    ))
+}
+
+#[derive(Serialize)]
+struct Row {
+    operator: String,
+    node: String,
+    class: String,
+}
+
+#[derive(Serialize)]
+struct Page {
+    state_digest: String,
+    enodes: u64,
+    eclasses: u64,
+    /// E-nodes of each operator, those without any included.
+    operators: BTreeMap<String, u64>,
+    rows: Vec<Row>,
+    /// To be given as `cursor` for the next page; left out at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// `GET egraph`: e-nodes, a page at a time: of all operators or one, of which the text (or that of the class) contains something.
+pub(crate) fn egraph(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
+    asked.only(&["operator", "contains", "class", "cursor", "limit"])?;
+    let limit = asked.number("limit", 100, MAX_PAGE)?.max(1) as usize;
+    let (at, mut offset) = match asked.parameter("cursor") {
+        None => (None, 0),
+        Some(cursor) => {
+            let parts = cursor.rsplit_once('.');
+            let parts = parts.and_then(|(operator, offset)| Some((operator, offset.parse::<u32>().ok()?)));
+            let (operator, offset) = parts.ok_or_else(|| {
+                Problem::bad_request(format!(
+                    "`{cursor}` is no cursor: give `next` of the page before, on the same state"
+                ))
+            })?;
+            (Some(operator.to_owned()), offset)
+        }
+    };
+    let (member, digest) = copy(agent)?;
+    tagged(asked, &digest, || {
+        let summary = member.0.summary();
+        let sizes: BTreeMap<String, u64> = member.0.sizes().into_iter().collect();
+        let wanted = asked.parameter("operator");
+        if let Some(operator) = wanted.filter(|operator| !sizes.contains_key(*operator)) {
+            return Err(Problem::not_found(format!("there is no operator `{operator}`")));
+        }
+        let (contains, class) = (asked.parameter("contains").unwrap_or(""), asked.parameter("class"));
+        let operators = sizes.keys().filter(|name| wanted.is_none_or(|wanted| wanted == *name));
+        let operators = operators.skip_while(|name| at.as_ref().is_some_and(|at| at > *name));
+        let (mut rows, mut next) = (Vec::new(), None);
+        'pages: for operator in operators {
+            if at.as_ref().is_some_and(|at| at != operator) {
+                offset = 0;
+            }
+            // Rows are asked for in growing parts, since what is not shown need not be written out.
+            let all = u32::try_from(sizes[operator]).unwrap_or(u32::MAX);
+            while offset < all {
+                let upto = offset.saturating_add(4 * limit as u32).min(all);
+                let found = member.0.rows(operator, upto).map_err(fault)?;
+                let end = found.len() as u32;
+                for row in found.into_iter().skip(offset as usize) {
+                    if rows.len() == limit {
+                        next = Some(format!("{operator}.{offset}"));
+                        break 'pages;
+                    }
+                    offset += 1;
+                    if row.node.contains(contains) && class.is_none_or(|class| class == row.class) {
+                        rows.push(Row {
+                            operator: operator.clone(),
+                            node: row.node,
+                            class: row.class,
+                        });
+                    }
+                }
+                if end < upto {
+                    break;
+                }
+            }
+        }
+        let page = Page {
+            state_digest: digest.clone(),
+            enodes: summary.size.enodes,
+            eclasses: summary.size.eclasses,
+            operators: sizes,
+            rows,
+            next,
+        };
+        Ok(json(200, &page))
+    })
+}
+
+#[derive(Serialize)]
+struct Term {
+    term: String,
+    cost: u64,
+}
+
+#[derive(Serialize)]
+struct Terms {
+    state_digest: String,
+    results: Vec<Term>,
+}
+
+/// `GET extract?term=…`: the cheapest terms that are equal to one.
+pub(crate) fn extract(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
+    asked.only(&["term", "variants", "cost", "within"])?;
+    let term = asked.needed("term")?;
+    let variants = asked.number("variants", 1, MAX_VARIANTS)?.max(1) as u32;
+    let cost = match asked.parameter("cost") {
+        None | Some("tree") => types::CostModel::Tree,
+        Some("dag") => types::CostModel::Dag,
+        Some(other) => return Err(Problem::bad_request(format!("`cost` is tree or dag, not `{other}`"))),
+    };
+    let mut within = types::Colors::empty();
+    for color in asked
+        .parameter("within")
+        .unwrap_or("")
+        .split(',')
+        .filter(|color| !color.is_empty())
+    {
+        within |= match color {
+            "red" => types::Colors::RED,
+            "blue" => types::Colors::BLUE,
+            "green" => types::Colors::GREEN,
+            other => {
+                return Err(Problem::bad_request(format!(
+                    "`within` lists red, blue and green, not `{other}`"
+                )));
+            }
+        };
+    }
+    let within = (!within.is_empty()).then_some(within);
+    let (member, digest) = copy(agent)?;
+    tagged(asked, &digest, || {
+        let found = member.0.extract(term, variants, cost, within).map_err(fault)?;
+        let results = found
+            .into_iter()
+            .map(|own| Term {
+                term: own.term,
+                cost: own.cost,
+            })
+            .collect();
+        Ok(json(
+            200,
+            &Terms {
+                state_digest: digest.clone(),
+                results,
+            },
+        ))
+    })
+}
+
+#[derive(Serialize)]
+struct Checked {
+    state_digest: String,
+    holds: bool,
+    matches: u64,
+}
+
+/// `GET check?facts=…`: do all of these hold?
+pub(crate) fn check(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
+    asked.only(&["facts", "limit"])?;
+    let facts = asked.needed("facts")?;
+    let limit = asked.number("limit", 1, 1 << 20)?.max(1);
+    let (member, digest) = copy(agent)?;
+    tagged(asked, &digest, || {
+        let matches = member.0.check(facts, limit);
+        let matches = matches.map_err(|own| Problem::text(crate::ports::diagnostics(own), facts))?;
+        Ok(json(
+            200,
+            &Checked {
+                state_digest: digest.clone(),
+                holds: matches > 0,
+                matches,
+            },
+        ))
+    })
+}
+
+#[derive(Serialize)]
+struct Fact {
+    agent: String,
+    sequence: u64,
+}
+
+impl From<types::Dot> for Fact {
+    fn from(dot: types::Dot) -> Fact {
+        let dot = eqmesh_replica::Dot::from(dot);
+        Fact {
+            agent: crate::change::label(dot.agent),
+            sequence: dot.sequence,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Step {
+    before: String,
+    after: String,
+    reason: &'static str,
+    rule: String,
+    direction: &'static str,
+    place: Vec<u32>,
+    substitution: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lemmas: Vec<u32>,
+    fact: Fact,
+}
+
+impl From<types::ExplanationStep> for Step {
+    fn from(own: types::ExplanationStep) -> Step {
+        let (reason, rule, substitution, lemmas, fact) = match own.reason {
+            types::StepReason::Applied(own) => (
+                "rule",
+                own.rule,
+                own.substitution.into_iter().collect(),
+                own.lemmas,
+                own.fact,
+            ),
+            types::StepReason::Asserted(fact) => ("asserted", "union".to_owned(), BTreeMap::new(), Vec::new(), fact),
+        };
+        Step {
+            before: own.before,
+            after: own.after,
+            reason,
+            rule,
+            direction: if own.forward { "forward" } else { "backward" },
+            place: own.place,
+            substitution,
+            lemmas,
+            fact: fact.into(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Lemma {
+    left: String,
+    right: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Serialize)]
+struct Explained {
+    state_digest: String,
+    steps: Vec<Step>,
+    lemmas: Vec<Lemma>,
+}
+
+/// `GET explain?a=…&b=…`: why two terms are equal.
+pub(crate) fn explain(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
+    asked.only(&["a", "b"])?;
+    let (left, right) = (asked.needed("a")?, asked.needed("b")?);
+    let (member, digest) = copy(agent)?;
+    tagged(asked, &digest, || {
+        let own = member.0.explain(left, right).map_err(fault)?;
+        let steps = |own: Vec<types::ExplanationStep>| own.into_iter().map(Step::from).collect();
+        let lemma = |own: types::Lemma| Lemma {
+            left: own.left,
+            right: own.right,
+            steps: steps(own.steps),
+        };
+        Ok(json(
+            200,
+            &Explained {
+                state_digest: digest.clone(),
+                steps: steps(own.steps),
+                lemmas: own.lemmas.into_iter().map(lemma).collect(),
+            },
+        ))
+    })
+}
+
+/// `GET timeline`: what happened lately, in an order that no cause follows its effect.
+pub(crate) fn timeline(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
+    asked.only(&["from", "limit", "format"])?;
+    let from = asked.number("from", 0, u64::MAX)?;
+    let limit = asked.number("limit", 1_000, 100_000)? as u32;
+    if let Some(other) = asked.parameter("format").filter(|format| *format != "json") {
+        return Err(Problem::bad_request(format!("`format` is json, not `{other}`")));
+    }
+    let shell = agent.shell().map_err(failed)?;
+    let events = shell
+        .as_ref()
+        .map(|shell| shell.0.events(from, limit))
+        .unwrap_or_default();
+    let last = events.last().map_or(0, |event| event.index + 1);
+    let _ = last;
+    Ok(json(
+        200,
+        &events.into_iter().map(|event| event.index).collect::<Vec<_>>(),
+    ))
+}

@@ -1,0 +1,301 @@
+//! An agent's HTTP surface: `/agent/{id}/…`, as `docs/openapi.yaml` describes it. It adapts HTTP to `eqmesh-service`, which keeps the agent's state in a
+//! key-value store, over the agent that this component is composed with.
+//!
+//! An instance serves one request. The number comes from the configuration and must be that of the path: Spin's header with the path's parameters
+//! can be forged by the client, and is not there at all where one component calls another.
+
+#![allow(unsafe_code, reason = "the macros declare the component's entry points")]
+
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
+mod bindings {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "service-component",
+        with: { "eqmesh:network/types@0.1.0": eqmesh_guest::types },
+        generate_all,
+    });
+}
+
+mod ask;
+mod change;
+mod configuration;
+mod ports;
+mod problem;
+
+use eqmesh_service::Service;
+use spin_sdk::http::{Method, Request, Response};
+use spin_sdk::http_component;
+
+use configuration::Configuration;
+use ports::{Imported, Stored, System};
+use problem::Problem;
+
+pub(crate) type Agent = Service<Stored, System, Imported>;
+
+/// A request, taken apart.
+pub(crate) struct Asked<'a> {
+    pub(crate) request: &'a Request,
+    /// The query's parameters, in their order.
+    parameters: Vec<(String, String)>,
+    /// Of those, what the resource knows; anything else is refused, lest a slip of the pen be ignored.
+    pub(crate) path: &'a str,
+}
+
+impl Asked<'_> {
+    /// A parameter; the first, if it occurs several times.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        let mut found = self.parameters.iter().filter(|(own, _)| own == name);
+        found.next().map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that must be there.
+    pub(crate) fn needed(&self, name: &str) -> Result<&str, Problem> {
+        let found = self.parameter(name).filter(|value| !value.is_empty());
+        found.ok_or_else(|| Problem::bad_request(format!("the parameter `{name}` is missing")))
+    }
+
+    /// A parameter that is a whole number within bounds.
+    pub(crate) fn number(&self, name: &str, default: u64, most: u64) -> Result<u64, Problem> {
+        let Some(text) = self.parameter(name) else {
+            return Ok(default);
+        };
+        match text.parse::<u64>() {
+            Ok(number) if number <= most => Ok(number),
+            _ => Err(Problem::bad_request(format!(
+                "the parameter `{name}` is a whole number from 0 to {most}, not `{text}`"
+            ))),
+        }
+    }
+
+    /// Fails if there are parameters besides these.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            Some((name, _)) if known.is_empty() => {
+                Err(Problem::bad_request(format!("there is no parameter `{name}` here")))
+            }
+            Some((name, _)) => Err(Problem::bad_request(format!(
+                "there is no parameter `{name}`; there are {}",
+                known.join(", ")
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.request.header(name).and_then(|value| value.as_str())
+    }
+
+    /// Whether the client would rather have this type than JSON.
+    pub(crate) fn accepts(&self, media: &str) -> bool {
+        self.header("accept").is_some_and(|accept| accept.contains(media))
+    }
+
+    /// The body's type without parameters, in lower case; empty if it is not given.
+    pub(crate) fn media_type(&self) -> String {
+        let media = self.header("content-type").unwrap_or_default();
+        media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// The body, if it is not too long.
+    pub(crate) fn body(&self, limit: usize) -> Result<&[u8], Problem> {
+        let body = self.request.body();
+        if body.len() > limit {
+            return Err(Problem::too_large(limit));
+        }
+        Ok(body)
+    }
+}
+
+/// A resource under `/agent/{id}/`.
+struct Resource {
+    name: &'static str,
+    /// What can be done with it.
+    allow: &'static str,
+    get: Option<fn(&Agent, &Asked) -> Result<Response, Problem>>,
+    post: Option<fn(&Agent, &Asked) -> Result<Response, Problem>>,
+}
+
+const READ: &str = "GET, HEAD, OPTIONS";
+const CHANGE: &str = "POST, OPTIONS";
+
+const RESOURCES: &[Resource] = &[
+    Resource {
+        name: "state",
+        allow: READ,
+        get: Some(ask::state),
+        post: None,
+    },
+    Resource {
+        name: "health",
+        allow: READ,
+        get: Some(ask::health),
+        post: None,
+    },
+    Resource {
+        name: "egraph",
+        allow: READ,
+        get: Some(ask::egraph),
+        post: None,
+    },
+    Resource {
+        name: "extract",
+        allow: READ,
+        get: Some(ask::extract),
+        post: None,
+    },
+    Resource {
+        name: "check",
+        allow: READ,
+        get: Some(ask::check),
+        post: None,
+    },
+    Resource {
+        name: "explain",
+        allow: READ,
+        get: Some(ask::explain),
+        post: None,
+    },
+    Resource {
+        name: "timeline",
+        allow: READ,
+        get: Some(ask::timeline),
+        post: None,
+    },
+    Resource {
+        name: "sync",
+        allow: CHANGE,
+        get: None,
+        post: Some(change::sync),
+    },
+    Resource {
+        name: "message",
+        allow: CHANGE,
+        get: None,
+        post: Some(change::message),
+    },
+    Resource {
+        name: "program",
+        allow: CHANGE,
+        get: None,
+        post: Some(change::program),
+    },
+    Resource {
+        name: "step",
+        allow: CHANGE,
+        get: None,
+        post: Some(change::step),
+    },
+];
+
+#[http_component]
+fn handle(request: Request) -> Response {
+    let configuration = Configuration::read();
+    let origin = configuration.as_ref().map_or(String::new(), |own| own.origin.clone());
+    let mut response = match configuration.and_then(|configuration| serve(&request, configuration)) {
+        Ok(response) => response,
+        Err(problem) => problem.answer(),
+    };
+    let reads = matches!(request.method(), Method::Get | Method::Head);
+    if !origin.is_empty() {
+        response.set_header("access-control-allow-origin", origin);
+        response.set_header("vary", "origin");
+    } else if reads {
+        // Anybody may look. What changes something takes a page of the same origin, or one that is configured.
+        response.set_header("access-control-allow-origin", "*");
+    }
+    response.set_header("access-control-expose-headers", "etag, retry-after");
+    response.set_header("x-content-type-options", "nosniff");
+    if matches!(request.method(), Method::Head) {
+        let length = response.body().len().to_string();
+        response.body_mut().clear();
+        response.set_header("content-length", length);
+    }
+    response
+}
+
+fn serve(request: &Request, configuration: Configuration) -> Result<Response, Problem> {
+    let number = configuration.settings.number;
+    let path = request.path();
+    let rest = path.strip_prefix("/agent/").and_then(|rest| rest.split_once('/'));
+    let Some((id, name)) = rest else {
+        return Err(Problem::not_found(format!(
+            "this is agent {number}: its paths begin with /agent/{number}/"
+        )));
+    };
+    if id != number.to_string() {
+        return Err(Problem::not_found(format!(
+            "this is agent {number}, and there is no agent `{id}` here"
+        )));
+    }
+    let Some(resource) = RESOURCES.iter().find(|resource| resource.name == name) else {
+        let names: Vec<&str> = RESOURCES.iter().map(|resource| resource.name).collect();
+        return Err(Problem::not_found(format!(
+            "an agent has {}, and no `{name}`",
+            names.join(", ")
+        )));
+    };
+    let asked = Asked {
+        request,
+        parameters: form_urlencoded::parse(request.query().as_bytes())
+            .into_owned()
+            .collect(),
+        path,
+    };
+    let handler = match request.method() {
+        Method::Get | Method::Head => resource.get,
+        Method::Post => resource.post,
+        Method::Options => return Ok(options(resource.allow, &configuration.origin)),
+        _ => None,
+    };
+    let handler = handler.ok_or_else(|| Problem::method(resource.allow))?;
+    let agent = Agent::new(Stored, System, (), configuration.settings);
+    handler(&agent, &asked)
+}
+
+fn options(allow: &'static str, origin: &str) -> Response {
+    let mut response = Response::builder();
+    response.status(204).header("allow", allow);
+    if !origin.is_empty() || allow == READ {
+        response.header("access-control-allow-methods", allow);
+        response.header("access-control-allow-headers", "content-type, if-none-match");
+        response.header("access-control-max-age", "600");
+    }
+    response.build()
+}
+
+/// An answer with a body of this type.
+pub(crate) fn answer(status: u16, media: &str, body: Vec<u8>) -> Response {
+    let mut response = Response::builder();
+    response.status(status).header("content-type", media);
+    response.header("content-length", body.len().to_string());
+    response.header("cache-control", "no-cache");
+    response.body(body);
+    response.build()
+}
+
+pub(crate) fn json(status: u16, body: &impl serde::Serialize) -> Response {
+    let body = serde_json::to_vec(body).expect("it serialises into memory");
+    answer(status, "application/json", body)
+}
+
+/// The answer, or 304 if the client has it already: `tag` changes whenever the answer does.
+pub(crate) fn tagged(
+    asked: &Asked,
+    tag: &str,
+    response: impl FnOnce() -> Result<Response, Problem>,
+) -> Result<Response, Problem> {
+    let tag = format!("\"{tag}\"");
+    let has = asked.header("if-none-match").is_some_and(|tags| {
+        tags.split(',')
+            .map(|own| own.trim().trim_start_matches("W/"))
+            .any(|own| own == "*" || own == tag)
+    });
+    let mut response = if has {
+        let mut response = Response::builder();
+        response.status(304).header("cache-control", "no-cache").build()
+    } else {
+        response()?
+    };
+    response.set_header("etag", tag);
+    Ok(response)
+}
