@@ -92,12 +92,15 @@ mod tests {
         }
 
         #[test]
-        fn altered_bytes_are_refused(items in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 1..5), at in any::<prop::sample::Index>(), bit in 0u8..8) {
+        fn altered_bytes_are_refused_or_mean_the_same(items in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 1..5), at in any::<prop::sample::Index>(), bit in 0u8..8) {
             let (blob, entries) = Blob::of("a/", &items, 1, 2);
             let mut bytes = entries[0].1.clone();
             let at = at.index(bytes.len());
             bytes[at] ^= 1 << bit;
-            prop_assert!(blob.items(&[bytes]).is_err_and(|fault| matches!(fault, Fault::Malformed(_) | Fault::Limit(_))));
+            // Some bits of a compressed frame say nothing of what is in it.
+            if let Ok(read) = blob.items(&[bytes]) {
+                prop_assert_eq!(read, items);
+            }
         }
     }
 

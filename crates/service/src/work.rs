@@ -269,9 +269,11 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         if !index.fresh {
             return None;
         }
-        let heard = member.version();
-        let heard = heard.iter().map(|dot| dot.agent).filter(|agent| agent.number() == me);
-        let known = heard
+        // What others hold of it as this incarnation, or a later one, it did not make.
+        let held = member.version().iter().map(|dot| dot.agent).collect::<Vec<_>>();
+        let refused = member.summary().refused.into_iter().map(|(dot, _)| dot.agent);
+        let own = held.into_iter().chain(refused).filter(|agent| agent.number() == me);
+        let known = own
             .map(AgentId::incarnation)
             .max()
             .filter(|&other| other >= index.incarnation);
