@@ -208,6 +208,14 @@ impl GuestNetwork for Network {
     fn agreed(&self) -> bool {
         self.0.borrow().agreed()
     }
+
+    fn save(&self) -> Result<Vec<u8>, OrchestrationError> {
+        self.0.borrow().save().map_err(error)
+    }
+
+    fn load(&self, saved: Vec<u8>, now: u64) -> Result<(), OrchestrationError> {
+        self.0.borrow_mut().load(&saved, now).map_err(error)
+    }
 }
 
 fn numbers(agents: Vec<AgentId>) -> Vec<u32> {
@@ -228,6 +236,7 @@ fn error(own: plain::OrchestrationError) -> OrchestrationError {
         plain::OrchestrationError::Stale(round) => OrchestrationError::Stale(round),
         plain::OrchestrationError::Premature(round) => OrchestrationError::Premature(round),
         plain::OrchestrationError::Topic(topic) => OrchestrationError::Topic(topic),
+        plain::OrchestrationError::Malformed(text) => OrchestrationError::Malformed(text),
         plain::OrchestrationError::Misplaced(text) => OrchestrationError::Misplaced(text),
     }
 }

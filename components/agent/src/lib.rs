@@ -128,6 +128,14 @@ impl GuestNode for Node {
         Ok(messages(self.0.borrow_mut().join(entrance.into(), now)?))
     }
 
+    fn suspend(&self) -> Result<Vec<u8>, types::Fault> {
+        Ok(self.0.borrow_mut().suspend()?)
+    }
+
+    fn resume(&self, state: Vec<u8>, now: u64) -> Result<(), types::Fault> {
+        Ok(self.0.borrow_mut().resume(&state, now)?)
+    }
+
     fn leave(&self, now: u64) -> Result<Vec<Message>, types::Fault> {
         Ok(messages(self.0.borrow_mut().leave(now)?))
     }

@@ -13,7 +13,7 @@ use eqmesh_orchestrator::{
 };
 use eqmesh_replica::{AgentId, Budget, Dot, Explanation, Fault, Settled, Share, Size, StepReport, VersionVector};
 use eqmesh_streams::{RuleInfo, Task};
-use eqmesh_timeline::{Entry, Event, Metrics, Timestamp};
+use eqmesh_timeline::{Entry, Event, Metrics, TimelineError, Timestamp};
 use eqmesh_transduction::{Compiled, Side, Statement};
 
 use crate::bindings::eqmesh::network::{colors, egraph, orchestrator, rewrite_stream, timeline, transduction};
@@ -329,6 +329,17 @@ impl Log for timeline::Log {
     fn metrics(&self) -> Metrics {
         timeline::Log::metrics(self).into()
     }
+
+    fn save(&self) -> Vec<u8> {
+        timeline::Log::save(self)
+    }
+
+    fn load(&mut self, saved: &[u8]) -> Result<(), TimelineError> {
+        timeline::Log::load(self, saved).map_err(|own| match own {
+            timeline::TimelineError::Absent(index) => TimelineError::Absent(index),
+            timeline::TimelineError::Malformed(why) => TimelineError::Malformed(why),
+        })
+    }
 }
 
 fn barrier(own: Barrier) -> orchestrator::Barrier {
@@ -353,6 +364,7 @@ fn misfit(own: orchestrator::OrchestrationError) -> OrchestrationError {
         orchestrator::OrchestrationError::Stale(round) => OrchestrationError::Stale(round),
         orchestrator::OrchestrationError::Premature(round) => OrchestrationError::Premature(round),
         orchestrator::OrchestrationError::Topic(topic) => OrchestrationError::Topic(topic),
+        orchestrator::OrchestrationError::Malformed(why) => OrchestrationError::Malformed(why),
         orchestrator::OrchestrationError::Misplaced(why) => OrchestrationError::Misplaced(why),
     }
 }
@@ -516,6 +528,14 @@ impl Network for orchestrator::Network {
 
     fn agreed(&self) -> bool {
         orchestrator::Network::agreed(self)
+    }
+
+    fn save(&self) -> Result<Vec<u8>, OrchestrationError> {
+        orchestrator::Network::save(self).map_err(misfit)
+    }
+
+    fn load(&mut self, saved: &[u8], now: u64) -> Result<(), OrchestrationError> {
+        orchestrator::Network::load(self, saved, now).map_err(misfit)
     }
 }
 

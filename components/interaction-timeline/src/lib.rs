@@ -66,11 +66,20 @@ impl GuestLog for Log {
     fn matching(&self, event: u64) -> Result<Vec<u64>, TimelineError> {
         self.0.borrow().matching(event).map_err(error)
     }
+
+    fn save(&self) -> Vec<u8> {
+        self.0.borrow().save()
+    }
+
+    fn load(&self, saved: Vec<u8>) -> Result<(), TimelineError> {
+        self.0.borrow_mut().load(&saved).map_err(error)
+    }
 }
 
 fn error(own: plain::TimelineError) -> TimelineError {
     match own {
         plain::TimelineError::Absent(index) => TimelineError::Absent(index),
+        plain::TimelineError::Malformed(text) => TimelineError::Malformed(text),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What messages say: see `docs/wire-format.md`.
 
-use eqmesh_orchestrator::{Barrier, Claim, Life, MAX_NUMBER_SET, MessageKind, NumberSet, RosterEntry, Vote};
+use eqmesh_orchestrator::{Barrier, Claim, MAX_NUMBER_SET, MessageKind, NumberSet, RosterEntry, Vote};
 use eqmesh_replica::Fault;
 use eqmesh_replica::wire::{Reader, put, put_bytes};
 
@@ -106,29 +106,8 @@ impl Ballot {
     }
 }
 
-fn put_claim(bytes: &mut Vec<u8>, claim: Claim) {
-    put(bytes, u64::from(claim.incarnation));
-    put(bytes, claim.session);
-    put(bytes, u64::from(claim.term));
-    bytes.push(claim.life as u8);
-}
-
-fn read_claim(reader: &mut Reader<'_>) -> Result<Claim, Fault> {
-    Ok(Claim {
-        incarnation: u16::try_from(reader.varint()?).map_err(|_| reader.malformed("an incarnation is too large"))?,
-        session: reader.varint()?,
-        term: reader.small()?,
-        life: match reader.byte()? {
-            0 => Life::Joining,
-            1 => Life::Active,
-            2 => Life::Left,
-            _ => return Err(reader.malformed("a claim is of no known kind")),
-        },
-    })
-}
-
 fn read_pulse(reader: &mut Reader<'_>) -> Result<Pulse, Fault> {
-    let claim = read_claim(reader)?;
+    let claim = Claim::read(reader)?;
     let roster = reader.array()?;
     let count = reader.count()?;
     if count > MAX_CLAIMS {
@@ -136,7 +115,7 @@ fn read_pulse(reader: &mut Reader<'_>) -> Result<Pulse, Fault> {
     }
     let mut claims = Vec::with_capacity(count);
     for _ in 0..count {
-        claims.push((reader.small()?, read_claim(reader)?));
+        claims.push((reader.small()?, Claim::read(reader)?));
     }
     let subject = reader.array()?;
     let vouchers = reader.bytes()?;
@@ -205,12 +184,12 @@ impl Body {
                     }
                     More::Pulse(pulse) => {
                         bytes.push(2);
-                        put_claim(&mut bytes, pulse.claim);
+                        pulse.claim.put(&mut bytes);
                         bytes.extend_from_slice(&pulse.roster);
                         put(&mut bytes, pulse.claims.len() as u64);
                         for &(number, claim) in &pulse.claims {
                             put(&mut bytes, u64::from(number));
-                            put_claim(&mut bytes, claim);
+                            claim.put(&mut bytes);
                         }
                         bytes.extend_from_slice(&pulse.subject);
                         put_bytes(&mut bytes, &pulse.vouchers.to_bytes());
@@ -302,6 +281,7 @@ fn read_state(reader: &mut Reader<'_>) -> Result<Body, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use eqmesh_orchestrator::Life;
     use proptest::prelude::*;
 
     use super::*;

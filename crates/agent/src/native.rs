@@ -13,7 +13,7 @@ use eqmesh_replica::{
     AgentId, Budget, Dot, Explanation, Fault, Options, Replica, Settled, Share, Size, StepReport, VersionVector,
 };
 use eqmesh_streams::{RuleInfo, Stream, Task, step_all};
-use eqmesh_timeline::{Entry, Event, Metrics, Timestamp};
+use eqmesh_timeline::{Entry, Event, Metrics, TimelineError, Timestamp};
 use eqmesh_transduction::Statement;
 
 use crate::ports::{Diagnostic, Graph, Log, Network, Parts, Signature};
@@ -283,6 +283,14 @@ impl Log for eqmesh_timeline::Log {
     fn metrics(&self) -> Metrics {
         eqmesh_timeline::Log::metrics(self)
     }
+
+    fn save(&self) -> Vec<u8> {
+        eqmesh_timeline::Log::save(self)
+    }
+
+    fn load(&mut self, saved: &[u8]) -> Result<(), TimelineError> {
+        eqmesh_timeline::Log::load(self, saved)
+    }
 }
 
 impl Network for eqmesh_orchestrator::Network {
@@ -421,6 +429,14 @@ impl Network for eqmesh_orchestrator::Network {
 
     fn agreed(&self) -> bool {
         eqmesh_orchestrator::Network::agreed(self)
+    }
+
+    fn save(&self) -> Result<Vec<u8>, OrchestrationError> {
+        eqmesh_orchestrator::Network::save(self)
+    }
+
+    fn load(&mut self, saved: &[u8], now: u64) -> Result<(), OrchestrationError> {
+        eqmesh_orchestrator::Network::load(self, saved, now)
     }
 }
 

@@ -7,6 +7,7 @@ mod history;
 mod messages;
 mod questions;
 mod round;
+mod suspension;
 
 pub use history::Unstored;
 
@@ -106,6 +107,8 @@ pub struct Node<P: Parts> {
     stored: Arc<VersionVector>,
     /// Whether what is stored has to be replaced.
     shortened: bool,
+    /// Whether this very incarnation has made facts in an earlier life, which were taken back.
+    restored: bool,
     free: Option<Box<free::Free>>,
 }
 
@@ -120,7 +123,9 @@ struct Standing {
 fn misfit(error: OrchestrationError) -> Fault {
     let text = error.to_string();
     match error {
-        OrchestrationError::Stranger(_) | OrchestrationError::Topic(_) => Fault::Malformed(text),
+        OrchestrationError::Stranger(_) | OrchestrationError::Topic(_) | OrchestrationError::Malformed(_) => {
+            Fault::Malformed(text)
+        }
         _ => Fault::Misplaced(text),
     }
 }
@@ -182,6 +187,7 @@ impl<P: Parts> Node<P> {
             standing: None,
             stored: Arc::default(),
             shortened: false,
+            restored: false,
             free: None,
         }
     }

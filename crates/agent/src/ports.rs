@@ -11,7 +11,7 @@ use eqmesh_orchestrator::{
 };
 use eqmesh_replica::{AgentId, Budget, Dot, Explanation, Fault, Settled, Share, Size, StepReport, VersionVector};
 use eqmesh_streams::{RuleInfo, Task};
-use eqmesh_timeline::{Entry, Event, Metrics, Timestamp};
+use eqmesh_timeline::{Entry, Event, Metrics, TimelineError, Timestamp};
 use eqmesh_transduction::Statement;
 
 /// Something wrong (or odd) in a text, with its place.
@@ -136,6 +136,8 @@ pub trait Log {
     fn record(&mut self, entry: Entry, now: u64, sender_time: Option<Timestamp>) -> Event;
     fn events(&self, from: u64, limit: u32) -> Vec<Event>;
     fn metrics(&self) -> Metrics;
+    fn save(&self) -> Vec<u8>;
+    fn load(&mut self, saved: &[u8]) -> Result<(), TimelineError>;
 }
 
 /// The WIT resource `orchestrator.network`, as far as an agent uses it.
@@ -179,6 +181,8 @@ pub trait Network {
     fn count(&mut self, subject: [u8; 16], vouchers: &NumberSet);
     fn statement(&self) -> ([u8; 16], NumberSet);
     fn agreed(&self) -> bool;
+    fn save(&self) -> Result<Vec<u8>, OrchestrationError>;
+    fn load(&mut self, saved: &[u8], now: u64) -> Result<(), OrchestrationError>;
 }
 
 /// Everything that an agent is put together with: makes the resources, and has the functions of the interfaces without one.

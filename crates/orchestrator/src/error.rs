@@ -17,6 +17,9 @@ pub enum OrchestrationError {
     /// Not a topic of the network.
     #[error("this is no topic of the network: {0}")]
     Topic(String),
+    /// Not what `save` answers.
+    #[error("{0}")]
+    Malformed(String),
     /// The call does not fit the state of the round.
     #[error("{0}")]
     Misplaced(String),

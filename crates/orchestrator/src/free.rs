@@ -3,6 +3,8 @@
 //! Agents with the same roster come to the same shares, certifiers and topology. While rosters differ, a match may be searched by two or by none for a
 //! time; nothing is lost by that, since a statement of saturation names the members that it counted on (see [`Free::view`]).
 
+mod kept;
+
 use std::collections::BTreeMap;
 
 use eqmesh_egraph::color::Color;
@@ -65,6 +67,8 @@ pub(crate) struct Free {
     view: View,
     arrivals: BTreeMap<u32, Arrivals>,
     suspected: NumberSet,
+    /// When [`Free::review`] was called last, or would have been if this agent had not been away.
+    reviewed: Option<u64>,
     superseded: Option<Claim>,
     doubles: BTreeMap<u32, (Claim, Claim)>,
     /// The number that was tried last of those who left.
@@ -97,6 +101,7 @@ impl Free {
             view: View::default(),
             arrivals: BTreeMap::new(),
             suspected: NumberSet::default(),
+            reviewed: None,
             superseded: None,
             doubles: BTreeMap::new(),
             tried: 0,
@@ -334,6 +339,7 @@ impl Free {
 
     /// Looks at what was heard of the neighbours, and says of those that are lost that they have left. Answers these.
     pub(crate) fn review(&mut self, now: u64) -> Vec<u32> {
+        self.reviewed = Some(now);
         let neighbours = &self.view.neighbours;
         self.arrivals
             .retain(|number, _| neighbours.binary_search(number).is_ok());

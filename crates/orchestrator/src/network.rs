@@ -1,5 +1,7 @@
 //! The network as one agent sees it.
 
+mod kept;
+
 use eqmesh_egraph::color::Color;
 use eqmesh_replica::{AgentId, Share};
 

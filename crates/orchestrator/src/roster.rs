@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use eqmesh_replica::AgentId;
+use eqmesh_replica::wire::{Reader, put};
+use eqmesh_replica::{AgentId, Fault};
 
 /// Where the holder of a number stands in its life, as all are told. Suspicion is not told: it is everybody's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +40,30 @@ impl Claim {
     /// Whether both are of one run of one agent.
     pub fn is_same_run(self, other: Claim) -> bool {
         (self.incarnation, self.session) == (other.incarnation, other.session)
+    }
+
+    /// Appends it, as `docs/wire-format.md` says.
+    pub fn put(self, bytes: &mut Vec<u8>) {
+        put(bytes, u64::from(self.incarnation));
+        put(bytes, self.session);
+        put(bytes, u64::from(self.term));
+        bytes.push(self.life as u8);
+    }
+
+    /// Reads what [`Claim::put`] appended.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Claim, Fault> {
+        let incarnation = reader.varint()?;
+        Ok(Claim {
+            incarnation: u16::try_from(incarnation).map_err(|_| reader.malformed("an incarnation is too large"))?,
+            session: reader.varint()?,
+            term: reader.small()?,
+            life: match reader.byte()? {
+                0 => Life::Joining,
+                1 => Life::Active,
+                2 => Life::Left,
+                _ => return Err(reader.malformed("a claim is of no known kind")),
+            },
+        })
     }
 }
 
@@ -120,6 +145,39 @@ impl Roster {
             (*number, self.claims[number].0)
         });
         (entries.collect(), upto)
+    }
+
+    /// Appends all but how many founded it, in the order of revisions.
+    pub(crate) fn put(&self, bytes: &mut Vec<u8>) {
+        put(bytes, self.revision);
+        put(bytes, self.by_revision.len() as u64);
+        let mut before = 0;
+        for (&revision, number) in &self.by_revision {
+            put(bytes, revision - before);
+            before = revision;
+            put(bytes, u64::from(*number));
+            self.claims[number].0.put(bytes);
+        }
+    }
+
+    /// Reads what [`Roster::put`] appended.
+    pub(crate) fn read(founders: u32, reader: &mut Reader<'_>) -> Result<Roster, Fault> {
+        let mut roster = Roster::new(founders);
+        let last = reader.counter()?;
+        for _ in 0..reader.count()? {
+            // Joining it makes the revision one greater.
+            let skipped = reader.varint()?.checked_sub(1);
+            let revision = skipped.and_then(|skipped| roster.revision.checked_add(skipped));
+            roster.revision = revision
+                .filter(|&revision| revision < last)
+                .ok_or_else(|| reader.malformed("the revisions of a roster are not in order"))?;
+            let (number, claim) = (reader.small()?, Claim::read(reader)?);
+            if roster.claims.contains_key(&number) || !roster.join_claim(number, claim) {
+                return Err(reader.malformed("a claim stands on a roster twice, or not rightly"));
+            }
+        }
+        roster.revision = last;
+        Ok(roster)
     }
 
     /// All numbers that are or ever were held, ascending, with their claims. O(n).

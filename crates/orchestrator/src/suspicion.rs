@@ -3,6 +3,9 @@
 
 use std::collections::VecDeque;
 
+use eqmesh_replica::Fault;
+use eqmesh_replica::wire::{Reader, put};
+
 /// From this phi on an agent counts as suspected, for whoever does the counting.
 pub const SUSPECTED: f64 = 5.0;
 
@@ -38,10 +41,42 @@ impl Arrivals {
         if self.intervals.len() == WINDOW {
             self.intervals.pop_front();
         }
-        // Longer ones, an outage say, tell nothing about how regular it is otherwise.
-        let longest = self.expected.saturating_mul(16);
-        self.intervals.push_back(now.saturating_sub(self.last).min(longest));
+        self.intervals.push_back(now.saturating_sub(self.last).min(self.longest()));
         self.last = self.last.max(now);
+    }
+
+    /// Longer intervals, an outage say, tell nothing about how regular it is otherwise.
+    fn longest(&self) -> u64 {
+        self.expected.saturating_mul(16)
+    }
+
+    /// This agent itself was away for so long, up to `now`: nobody could be heard then.
+    pub(crate) fn pass_over(&mut self, away: u64, now: u64) {
+        self.last = self.last.max(self.last.saturating_add(away).min(now));
+    }
+
+    /// Appends all but the interval at which it is expected.
+    pub(crate) fn put(&self, bytes: &mut Vec<u8>) {
+        put(bytes, self.last);
+        put(bytes, self.intervals.len() as u64);
+        self.intervals.iter().for_each(|&interval| put(bytes, interval));
+    }
+
+    /// Reads what [`Arrivals::put`] appended.
+    pub(crate) fn read(expected: u64, reader: &mut Reader<'_>) -> Result<Arrivals, Fault> {
+        let mut arrivals = Arrivals::expect(reader.varint()?, expected);
+        let count = reader.count()?;
+        if count > WINDOW {
+            return Err(reader.malformed("more intervals than are remembered"));
+        }
+        for _ in 0..count {
+            let interval = reader.varint()?;
+            if interval > arrivals.longest() {
+                return Err(reader.malformed("an interval is too long"));
+            }
+            arrivals.intervals.push_back(interval);
+        }
+        Ok(arrivals)
     }
 
     /// phi = −log₁₀ of the probability that an agent that is well would be heard later than now, the intervals being normally distributed. The
@@ -50,7 +85,8 @@ impl Arrivals {
         let expected = self.expected as f64;
         // The expected interval counts as observed once, so that the first observations do not decide all.
         let count = self.intervals.len() as f64 + 1.0;
-        let mean = (self.intervals.iter().sum::<u64>() as f64 + expected) / count;
+        let sum: f64 = self.intervals.iter().map(|&own| own as f64).sum();
+        let mean = (sum + expected) / count;
         let squares = self
             .intervals
             .iter()

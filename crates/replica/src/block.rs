@@ -111,7 +111,7 @@ pub(crate) struct Block {
 }
 
 /// Appends an operator.
-pub(crate) fn put_operator(bytes: &mut Vec<u8>, operator: &Operator) {
+pub fn put_operator(bytes: &mut Vec<u8>, operator: &Operator) {
     put_bytes(bytes, operator.name.as_bytes());
     put(bytes, operator.columns.len() as u64);
     for column in &operator.columns {
@@ -429,7 +429,8 @@ impl Block {
     }
 }
 
-pub(crate) fn read_operator(reader: &mut Reader<'_>) -> Result<Operator, Fault> {
+/// Reads an operator.
+pub fn read_operator(reader: &mut Reader<'_>) -> Result<Operator, Fault> {
     let name = reader.string()?;
     let arity = reader.count()?;
     if arity > MAX_ARITY || name.is_empty() {

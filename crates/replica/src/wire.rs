@@ -2,6 +2,7 @@
 
 use eqmesh_egraph::value::Value;
 
+pub use crate::block::{put_operator, read_operator};
 use crate::fault::Fault;
 use crate::version::{AgentId, Dot, VersionVector};
 
@@ -161,6 +162,15 @@ impl<'a> Reader<'a> {
             }
         }
         Err(self.malformed("a varint is too long"))
+    }
+
+    /// An integer that is counted up later on: below 2^63, so that it will not overflow.
+    pub fn counter(&mut self) -> Result<u64, Fault> {
+        let counter = self.varint()?;
+        if counter >> 63 != 0 {
+            return Err(self.malformed("a counter is too large"));
+        }
+        Ok(counter)
     }
 
     /// An integer of at most 32 bits.

@@ -6,9 +6,10 @@ use eqmesh_egraph::color::{Color, Colors};
 use eqmesh_egraph::extract::{CostModel, Extracted};
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
+use eqmesh_replica::wire::{Reader, put};
 use eqmesh_replica::{AgentId, Budget, Dot, Explanation, Fault, Settled, Share, Size, StepReport, VersionVector, span};
 use eqmesh_streams::{RuleInfo, Task};
-use eqmesh_timeline::{Entry, Event, Latency, Metrics, Timestamp};
+use eqmesh_timeline::{Entry, Event, Latency, Metrics, TimelineError, Timestamp};
 
 use crate::mutant::Mutant;
 
@@ -271,6 +272,23 @@ impl eqmesh_agent::Log for Silent {
             latency: Latency::default(),
             folded: 0,
         }
+    }
+
+    fn save(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put(&mut bytes, self.last.micros);
+        put(&mut bytes, u64::from(self.last.logical));
+        bytes
+    }
+
+    fn load(&mut self, saved: &[u8]) -> Result<(), TimelineError> {
+        let mut reader = Reader::new(saved, "saved clock");
+        let malformed = |fault: Fault| TimelineError::Malformed(fault.to_string());
+        self.last = Timestamp {
+            micros: reader.varint().map_err(malformed)?,
+            logical: reader.small().map_err(malformed)?,
+        };
+        reader.end().map_err(malformed)
     }
 }
 

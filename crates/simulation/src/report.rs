@@ -41,6 +41,10 @@ pub struct Report {
     pub crashes: u64,
     /// and how often one lost its store, or a part of it.
     pub amnesia: u64,
+    /// How often an agent was suspended and resumed,
+    pub suspensions: u64,
+    /// and the most bytes that one took meanwhile, without its facts.
+    pub suspended_bytes: u64,
     /// Agents that stopped because another one had been started under their number.
     pub superseded: u64,
     /// How often an agent replaced what it had stored, as facts had been compacted.
@@ -98,6 +102,13 @@ impl fmt::Display for Report {
             "  {} messages, {} bytes; {} lost, {} repeated; {} crashes, {} of them with loss of state",
             self.messages, self.bytes, self.lost, self.repeated, self.crashes, self.amnesia
         )?;
+        if self.suspensions > 0 {
+            writeln!(
+                formatter,
+                "  {} suspensions, each of at most {} bytes besides the facts",
+                self.suspensions, self.suspended_bytes
+            )?;
+        }
         writeln!(
             formatter,
             "  {} facts in {} blocks of {} bytes, {} e-nodes",

@@ -48,6 +48,8 @@ pub struct Scenario {
     pub forger: bool,
     /// At every so many facts that all agents have stored, history is cut: a snapshot stands for it. The greatest number: never.
     pub cut_after: u64,
+    /// The probability that an agent is suspended after something that it did, thrown away, and resumed from what its host has stored: 1 is one instance for each request.
+    pub suspend: f64,
     /// What the network is given to do.
     pub workload: Workload,
     /// After this time the run ends, converged or not.
@@ -78,6 +80,7 @@ impl Default for Scenario {
             doubles: Vec::new(),
             forger: false,
             cut_after: u64::MAX,
+            suspend: 0.0,
             workload: Workload::named("tiny").expect("it comes with this crate"),
             limit: Span::secs(600),
             mutant: None,
@@ -141,6 +144,9 @@ impl Simulation {
                     "{name} is a probability from 0 to less than 1, not {probability}"
                 ));
             }
+        }
+        if !(0.0..=1.0).contains(&scenario.suspend) {
+            return range(format!("suspend is a probability from 0 to 1, not {}", scenario.suspend));
         }
         if scenario.tick.0 == 0 {
             return range("a tick takes some time".to_owned());
@@ -223,6 +229,7 @@ impl Scenario {
             ("loss", self.loss),
             ("duplicate", self.duplicate),
             ("reorder", self.reorder),
+            ("suspend", self.suspend),
         ] {
             if value > 0.0 {
                 option(name, value.to_string());

@@ -3,6 +3,7 @@
 mod carriage;
 mod conclusion;
 mod faults;
+mod suspension;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -122,6 +123,8 @@ pub(crate) struct World<'a> {
     scenario: &'a Scenario,
     reference: &'a Reference,
     random: Pcg64Mcg,
+    /// Who is suspended, and when: apart from all else that is drawn, so that it changes nothing else.
+    pauses: Pcg64Mcg,
     now: u64,
     planned: u64,
     queue: BinaryHeap<Reverse<Planned>>,
@@ -154,6 +157,7 @@ impl<'a> World<'a> {
             scenario,
             reference,
             random: Pcg64Mcg::seed_from_u64(seed),
+            pauses: Pcg64Mcg::seed_from_u64(!seed),
             now: 0,
             planned: 0,
             queue: BinaryHeap::new(),
@@ -232,29 +236,14 @@ impl<'a> World<'a> {
         } else {
             self.random.random::<u64>() | 1
         };
+        let (mut node, broken) = self.restored(at);
         let host = &mut self.hosts[at];
         host.life += 1;
         let (number, life) = (host.number, host.life);
-        let config = Config {
-            id: AgentId::new(number, host.incarnation).expect("the scenario was checked"),
-            agents: scenario.agents,
-            coloring: scenario.coloring,
-            timeline_capacity: 0,
-        };
-        let parts = Simulated {
-            native: scenario.native(number),
-            mutant: scenario.mutant,
-        };
-        let mut node = Node::new(config, parts);
-        let blocks: Vec<Vec<u8>> = host.disk.iter().map(|block| block.to_vec()).collect();
-        let broken = if blocks.is_empty() {
-            0
-        } else {
-            node.restore(&blocks, self.now)
-        };
         let version = node.version();
         let lost = (broken > 0).then(|| format!("{broken} blocks of its own store are not taken by agent {number}"));
-        host.own = version.get(config.id);
+        let id = AgentId::new(number, host.incarnation).expect("the scenario was checked");
+        host.own = version.get(id);
         let said = std::mem::replace(&mut host.said, version.clone());
         host.node = Some(node);
         self.take_back(at, &said, &version);
@@ -276,6 +265,29 @@ impl<'a> World<'a> {
         let first = self.now + self.random.random_range(0..scenario.tick.0);
         let host = at as u32;
         self.plan(first, Event::Tick { host, life });
+    }
+
+    /// A new agent with what is on its disk, and how many blocks it did not take.
+    fn restored(&self, at: usize) -> (Node<Simulated>, u64) {
+        let (scenario, host) = (self.scenario, &self.hosts[at]);
+        let config = Config {
+            id: AgentId::new(host.number, host.incarnation).expect("the scenario was checked"),
+            agents: scenario.agents,
+            coloring: scenario.coloring,
+            timeline_capacity: 0,
+        };
+        let parts = Simulated {
+            native: scenario.native(host.number),
+            mutant: scenario.mutant,
+        };
+        let mut node = Node::new(config, parts);
+        let blocks: Vec<Vec<u8>> = host.disk.iter().map(|block| block.to_vec()).collect();
+        let broken = if blocks.is_empty() {
+            0
+        } else {
+            node.restore(&blocks, self.now)
+        };
+        (node, broken)
     }
 
     /// An agent that had said that it holds facts does not hold some of them any more: a cut was closed without them, and what the user had said among them was said again. It is
@@ -381,6 +393,7 @@ impl<'a> World<'a> {
         for message in messages {
             self.send(at, message);
         }
+        self.pause(at);
         true
     }
 

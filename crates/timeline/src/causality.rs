@@ -64,6 +64,16 @@ impl Order {
         repeats
     }
 
+    /// Whether this is the sending of a message that had been sent before.
+    pub(crate) fn repeats(&self, sending: u64) -> bool {
+        self.repeated.contains(&sending)
+    }
+
+    /// Notes of the newest event, a sending, that its message had been sent before, which was known when more events were kept.
+    pub(crate) fn note_repeated(&mut self, sending: u64) {
+        self.repeated.insert(sending);
+    }
+
     /// The events that the tables speak of.
     #[cfg(test)]
     pub(crate) fn size(&self) -> usize {

@@ -24,7 +24,7 @@ impl Timestamp {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clock {
     /// None before the first event.
-    last: Option<Timestamp>,
+    pub(crate) last: Option<Timestamp>,
 }
 
 impl Clock {

@@ -1,5 +1,7 @@
 //! The log: records events, lists them, and answers what they mean.
 
+mod kept;
+
 use std::collections::VecDeque;
 
 use eqmesh_replica::AgentId;
@@ -10,12 +12,15 @@ use crate::event::End;
 use crate::metrics::Tallies;
 use crate::{Causality, Entry, Event, Metrics, Timestamp};
 
-/// Why a question about an event has no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a question about an event has no answer, or a log cannot be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimelineError {
     /// No event of this index is kept.
     #[error("event {0} is not kept: it was folded into the metrics, or never recorded")]
     Absent(u64),
+    /// Not what [`Log::save`] answers.
+    #[error("{0}")]
+    Malformed(String),
 }
 
 /// An event, and what its latency is measured by.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use eqmesh_replica::AgentId;
+use eqmesh_replica::wire::{Reader, put};
+use eqmesh_replica::{AgentId, Fault};
 use hdrhistogram::Histogram;
 
 use crate::{Entry, EventKind};
@@ -101,6 +102,60 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// Appends it: of the latencies, the greatest value of each step of the histogram that has any, as the difference to the one before.
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.counts.iter().for_each(|&count| put(bytes, count));
+        put(bytes, self.bytes_sent);
+        put(bytes, self.bytes_received);
+        put(bytes, self.folded);
+        let Some(latency) = &self.latency else {
+            return put(bytes, 0);
+        };
+        put(bytes, latency.iter_recorded().count() as u64);
+        let mut before = 0;
+        for step in latency.iter_recorded() {
+            let value = step.value_iterated_to();
+            put(bytes, value - before);
+            put(bytes, u64::from(step.count_at_value()));
+            before = value;
+        }
+    }
+
+    /// Reads what [`Tally::put`] appended. A histogram takes memory by its greatest value: at most 120 KB.
+    fn read(reader: &mut Reader<'_>) -> Result<Tally, Fault> {
+        let mut tally = Tally::default();
+        for count in &mut tally.counts {
+            *count = reader.counter()?;
+        }
+        tally.bytes_sent = reader.varint()?;
+        tally.bytes_received = reader.varint()?;
+        tally.folded = reader.counter()?;
+        let steps = reader.count()?;
+        if steps == 0 {
+            return Ok(tally);
+        }
+        let mut latency = Histogram::new(3).expect("3 significant digits are within 0 to 5");
+        let mut before = None;
+        for _ in 0..steps {
+            let (value, count) = (reader.varint()?, reader.small()?);
+            let value = before
+                .unwrap_or(0u64)
+                .checked_add(value)
+                .filter(|&value| before.is_none_or(|before| before < value) && count > 0)
+                .filter(|&value| value <= 2 * MAX_LATENCY && latency.lowest_equivalent(value) <= MAX_LATENCY)
+                .filter(|&value| latency.highest_equivalent(value) == value)
+                .ok_or_else(|| reader.malformed("latencies are not in order, or no steps of the histogram"))?;
+            latency
+                .record_n(value, count)
+                .expect("a histogram that resizes takes a day of microseconds");
+            before = Some(value);
+        }
+        tally.latency = Some(latency);
+        Ok(tally)
+    }
+}
+
 /// Counts of all events, and of those with each peer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tallies {
@@ -135,6 +190,36 @@ impl Tallies {
     /// An event is no longer kept. O(log peers).
     pub(crate) fn fold(&mut self, entry: &Entry) {
         self.of(entry.peer).for_each(|tally| tally.folded += 1);
+    }
+
+    /// Appends them, peers ascending.
+    pub(crate) fn put(&self, bytes: &mut Vec<u8>) {
+        self.whole.put(bytes);
+        put(bytes, self.peers.len() as u64);
+        for (peer, tally) in &self.peers {
+            put(bytes, u64::from(peer.0));
+            tally.put(bytes);
+        }
+    }
+
+    /// Reads what [`Tallies::put`] appended.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Tallies, Fault> {
+        let whole = Tally::read(reader)?;
+        let count = reader.count()?;
+        if count > MAX_PEERS {
+            return Err(reader.malformed("it has too many peers"));
+        }
+        let mut peers = BTreeMap::new();
+        let mut before = None;
+        for _ in 0..count {
+            let peer = AgentId(reader.small()?);
+            if before.is_some_and(|before| before >= peer) {
+                return Err(reader.malformed("its peers are not in order"));
+            }
+            before = Some(peer);
+            peers.insert(peer, Tally::read(reader)?);
+        }
+        Ok(Tallies { whole, peers })
     }
 
     pub(crate) fn whole(&self) -> Metrics {

@@ -1,5 +1,7 @@
 //! Exchange between members of a network that runs free: what is said at every tick, and what is made of what others say.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -31,12 +31,12 @@ use crate::ports::{Graph, Network, Parts};
 #[derive(Debug)]
 pub(super) struct Free {
     /// The subject whose statement was made here.
-    stated: Option<[u8; 16]>,
+    pub(super) stated: Option<[u8; 16]>,
     /// The subject on which all have converged, last.
-    announced: Option<[u8; 16]>,
-    ruleset: String,
+    pub(super) announced: Option<[u8; 16]>,
+    pub(super) ruleset: String,
     /// How many steps in a row were cut short by their budget.
-    doublings: u32,
+    pub(super) doublings: u32,
     pub(super) exchange: Exchange,
     pub(super) history: History,
 }
@@ -50,8 +50,13 @@ impl<P: Parts> Node<P> {
     /// Lets this agent run free, as the run of its number that `entrance` says; [`Config::id`](super::Config) says number and incarnation. The network was
     /// founded with the numbers below [`Config::agents`](super::Config). Facts that it stored in an earlier run come before: see [`Node::restore`].
     ///
-    /// Answers the messages that tell the others. Fails with [`Fault::Misplaced`] within a round, and when called again.
+    /// Answers the messages that tell the others. Fails with [`Fault::Misplaced`] within a round, when called again, and where facts of this very incarnation were restored: it cannot know
+    /// whether it has made more of them than these, and has to be [resumed](Node::resume), or to join as another incarnation.
     pub fn join(&mut self, entrance: Entrance, now: u64) -> Result<Vec<Message>, Fault> {
+        if self.restored {
+            let text = "this incarnation has made facts before: resume it, or join as another one";
+            return Err(Fault::Misplaced(text.to_owned()));
+        }
         self.network.enter(entrance).map_err(misfit)?;
         self.free = Some(Box::new(Free {
             stated: None,

@@ -27,11 +27,11 @@ pub struct Unstored {
 #[derive(Debug, Default)]
 pub(super) struct History {
     /// So many facts are worth a cut; none if history is kept.
-    worth: Option<u64>,
+    pub(super) worth: Option<u64>,
     /// How many facts the last cut that was made here, or tried, covered.
-    cut: u64,
+    pub(super) cut: u64,
     /// Whether this agent cannot begin with a snapshot, as it has made facts already.
-    outdated: bool,
+    pub(super) outdated: bool,
 }
 
 impl<P: Parts> Node<P> {
@@ -217,10 +217,11 @@ impl<P: Parts> Node<P> {
         }
     }
 
-    /// Takes in what an earlier run of this agent stored, in any order, before it joins or takes part in a round. Parts that are broken or
+    /// Takes in what an earlier run of this agent stored, in any order, before it joins, is [resumed](Node::resume) or takes part in a round. Parts that are broken or
     /// refused are left out, and counted in the answer. A snapshot among them is trusted, as it comes from this agent's own store.
     pub fn restore(&mut self, parts: &[Vec<u8>], now: u64) -> u64 {
         let broken = self.graph.resume(parts);
+        self.restored = self.graph.version().get(self.config.id) > 0;
         self.standing = None;
         let made = self.graph.seal().is_some();
         self.settle(now, Phase::Reconcile);

@@ -70,14 +70,15 @@ impl Replica {
         Ok(replica)
     }
 
-    /// Takes in what an earlier incarnation of this agent stored, in any order, and answers how many parts are broken or refused. What it had accepted is accepted again; a snapshot is
+    /// Takes in what this agent stored, in any order, and answers how many parts are broken or refused. What it had accepted is accepted again; a snapshot is
     /// trusted. Where some of it has been found void in the meantime (see [`Replica::is_void`]), it begins anew.
     ///
-    /// To be called on an empty replica that makes facts under an incarnation that was never used.
+    /// To be called on an empty replica, which makes facts under an incarnation that was never used. Who is sure that none of its later facts have ever left may go on under one that has
+    /// made some of the facts; it does not begin anew then, as it would make other facts under the same dots.
     pub fn resume<B: AsRef<[u8]>>(&mut self, parts: &[B]) -> u64 {
         let mut broken = 0;
         for part in parts {
-            broken += u64::from(self.receive(part.as_ref()).is_err());
+            broken += u64::from(self.restore(part.as_ref()).is_err());
         }
         let offered: Vec<[u8; 32]> = self.offers().copied().collect();
         for digest in offered {
@@ -88,7 +89,8 @@ impl Replica {
         self.replays = true;
         self.settle();
         self.replays = false;
-        if self.is_void() {
+        self.own_up();
+        if self.is_void() && self.own_facts == 0 {
             // What does not count is left out, and what the user said among it is made again.
             match self.renewed() {
                 Ok(new) => _ = self.go_over(new),

@@ -1,0 +1,395 @@
+//! Agents that are away between any two things that happen to them. How they bear up under faults is tested by the simulation.
+
+use eqmesh_egraph::color::Color;
+use eqmesh_orchestrator::{Entrance, Topology};
+use eqmesh_replica::Budget;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::*;
+use crate::message::Message;
+use crate::native::Native;
+use crate::node::{Config, RoundTask, Unstored};
+
+const SECOND: u64 = 1_000_000;
+
+/// What a user says, in turn: a program, an operator that no fact tells of, something that uses it, and a ruleset that no fact tells of.
+const TEXTS: [&str; 4] = [
+    "(datatype Math (Num i64) (Var String) (Add Math Math))
+     (rewrite (Add a b) (Add b a))
+     (birewrite (Add (Add a b) c) (Add a (Add b c)))
+     (rewrite (Add (Num a) (Num b)) (Num (+ a b)))
+     (let start (Add (Var \"x\") (Add (Num 1) (Add (Var \"y\") (Num 2)))))",
+    "(datatype Late (L i64))",
+    "(let late (L 3))",
+    "(ruleset extra)",
+];
+
+fn task() -> RoundTask {
+    RoundTask {
+        ruleset: String::new(),
+        budget: Budget {
+            matches: 40,
+            nodes: 1_000,
+        },
+    }
+}
+
+fn config(number: u32, incarnation: u16, agents: u32) -> Config {
+    Config {
+        id: AgentId::new(number, incarnation).unwrap(),
+        agents,
+        coloring: true,
+        timeline_capacity: 64,
+    }
+}
+
+fn fresh(config: Config) -> Node<Native> {
+    Node::new(config, Native::of_color(Color::ALL[config.id.number() as usize % 3]))
+}
+
+fn entrance(session: u64) -> Entrance {
+    Entrance {
+        session,
+        joining: false,
+        interval: SECOND,
+        topology: Topology::Mesh,
+    }
+}
+
+/// How an agent is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Absence {
+    /// Not at all.
+    Never,
+    /// All but its e-graph is thrown away.
+    BesidesTheGraph,
+    /// All is thrown away but what its host has stored.
+    Whole,
+}
+
+/// A network, with what its hosts have stored and the messages that travel.
+struct Mesh {
+    absence: Absence,
+    nodes: Vec<Node<Native>>,
+    disks: Vec<Vec<Vec<u8>>>,
+    travelling: Vec<Message>,
+    /// All that was ever said.
+    said: Vec<Vec<u8>>,
+    now: u64,
+    submitted: usize,
+}
+
+impl Mesh {
+    fn founded(agents: u32, absence: Absence, cut_after: u64) -> Mesh {
+        let mut mesh = Mesh {
+            absence,
+            nodes: (0..agents).map(|number| fresh(config(number, 0, agents))).collect(),
+            disks: vec![Vec::new(); agents as usize],
+            travelling: Vec::new(),
+            said: Vec::new(),
+            now: 0,
+            submitted: 0,
+        };
+        for at in 0..agents as usize {
+            let messages = mesh.nodes[at].join(entrance(at as u64 + 1), 0).unwrap();
+            mesh.nodes[at].cut_after(cut_after).unwrap();
+            mesh.after(at, messages);
+        }
+        mesh
+    }
+
+    /// Stores, sends, and is away.
+    fn after(&mut self, at: usize, messages: Vec<Message>) {
+        let Unstored { instead, parts } = self.nodes[at].unstored();
+        let disk = &mut self.disks[at];
+        if instead {
+            disk.clear();
+        }
+        disk.extend(parts);
+        self.said.extend(messages.iter().map(Message::encode));
+        self.travelling.extend(messages);
+        if self.absence == Absence::Never || self.nodes[at].is_outdated() {
+            return;
+        }
+        let state = self.nodes[at].suspend().unwrap();
+        let mut again = fresh(self.nodes[at].config);
+        if self.absence == Absence::Whole {
+            assert_eq!(again.restore(&self.disks[at], self.now), 0);
+        } else {
+            std::mem::swap(&mut again.graph, &mut self.nodes[at].graph);
+            again.stored = self.nodes[at].stored.clone();
+        }
+        again.resume(&state, self.now).unwrap();
+        assert_eq!(again.suspend().as_ref(), Ok(&state));
+        assert_eq!(again.unstored(), Unstored::default(), "all is stored");
+        self.nodes[at] = again;
+    }
+
+    fn tick(&mut self, at: usize) {
+        let mut messages = self.nodes[at].step(&task(), self.now).unwrap();
+        messages.extend(self.nodes[at].tick(self.now).unwrap());
+        self.after(at, messages);
+    }
+
+    fn submit(&mut self, text: &str) {
+        let messages = self.nodes[0].submit(text, self.now).unwrap();
+        self.after(0, messages);
+    }
+
+    fn receive(&mut self, message: &Message) {
+        for at in 0..self.nodes.len() {
+            let is_for = message.receiver.is_none_or(|own| own.number() as usize == at);
+            if is_for && message.sender.number() as usize != at {
+                let messages = self.nodes[at].receive(message, self.now).unwrap();
+                self.after(at, messages);
+            }
+        }
+    }
+
+    /// One of the things that can happen.
+    fn happen(&mut self, (what, which): (u8, Index)) {
+        self.now += SECOND / 40;
+        match what {
+            0..=2 => self.tick(which.index(self.nodes.len())),
+            3 if self.submitted < TEXTS.len() => {
+                let text = TEXTS[self.submitted];
+                self.submitted += 1;
+                self.submit(text);
+            }
+            _ if self.travelling.is_empty() => {}
+            4 => _ = self.travelling.swap_remove(which.index(self.travelling.len())),
+            5 => {
+                let message = self.travelling[which.index(self.travelling.len())].clone();
+                self.receive(&message);
+            }
+            _ => {
+                let message = self.travelling.remove(which.index(self.travelling.len()));
+                self.receive(&message);
+            }
+        }
+    }
+
+    /// All goes well, and nobody is away.
+    fn calm(&mut self, ticks: u32) {
+        let absence = std::mem::replace(&mut self.absence, Absence::Never);
+        for _ in 0..ticks {
+            self.now += SECOND;
+            for at in 0..self.nodes.len() {
+                self.tick(at);
+                while !self.travelling.is_empty() {
+                    self.now += 731;
+                    let message = self.travelling.remove(0);
+                    self.receive(&message);
+                }
+            }
+        }
+        self.absence = absence;
+    }
+
+    /// Everything that agents can be asked without changing them.
+    fn seen(&mut self) -> String {
+        let of = |node: &mut Node<Native>| {
+            let whole = (node.summary(), node.events(0, u32::MAX), node.metrics());
+            let network = (node.members(), node.claim(), node.superseded(), node.doubles());
+            let facts = (node.version(), node.stable(), node.is_spare(), node.converged());
+            let labels = (node.check("(= late (L 3))", 1).ok(), node.check("(= (L 4) (L 5))", 1).ok());
+            format!("{:?}", (whole, network, facts, labels))
+        };
+        self.nodes.iter_mut().map(of).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn any_events(most: usize) -> impl Strategy<Value = Vec<(u8, Index)>> {
+    prop::collection::vec((0u8..10, any::<Index>()), 0..most)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn who_was_away_says_and_answers_the_very_same(agents in 1u32..5, events in any_events(120), cut_after in prop::sample::select(vec![12, u64::MAX])) {
+        let mut stayed = Mesh::founded(agents, Absence::Never, cut_after);
+        let mut away = Mesh::founded(agents, Absence::BesidesTheGraph, cut_after);
+        for (at, &event) in events.iter().enumerate() {
+            stayed.happen(event);
+            away.happen(event);
+            prop_assert_eq!(&away.said, &stayed.said);
+            if at % 16 == 0 {
+                prop_assert_eq!(away.seen(), stayed.seen());
+            }
+        }
+        prop_assert_eq!(away.seen(), stayed.seen());
+    }
+
+    #[test]
+    fn who_has_its_facts_from_its_host_comes_to_the_same(agents in 1u32..5, events in any_events(60), cut_after in prop::sample::select(vec![12, u64::MAX])) {
+        let mut stayed = Mesh::founded(agents, Absence::Never, cut_after);
+        let mut away = Mesh::founded(agents, Absence::Whole, cut_after);
+        for mesh in [&mut stayed, &mut away] {
+            events.iter().for_each(|&event| mesh.happen(event));
+            mesh.calm(5);
+            TEXTS[mesh.submitted..].iter().for_each(|text| mesh.submit(text));
+            mesh.calm(50);
+        }
+        let digest = away.nodes[0].state_digest();
+        for (own, other) in away.nodes.iter_mut().zip(&mut stayed.nodes) {
+            prop_assert!(own.converged() && other.converged());
+            prop_assert_eq!(own.state_digest(), digest);
+            prop_assert_eq!(own.meaning_digest(), other.meaning_digest());
+            prop_assert_eq!(own.summary().refused, vec![]);
+        }
+    }
+
+    #[test]
+    fn what_is_altered_is_read_as_something_else_or_not_at_all(events in any_events(60), altered in prop::collection::vec((any::<Index>(), any::<u8>(), any::<bool>()), 8)) {
+        let mut mesh = Mesh::founded(3, Absence::Never, u64::MAX);
+        events.iter().for_each(|&event| mesh.happen(event));
+        let state = mesh.nodes[0].suspend().unwrap();
+        let mut again = fresh(mesh.nodes[0].config);
+        again.restore(&mesh.disks[0], mesh.now);
+        for (at, other, cut) in altered {
+            let mut bytes = state[..state.len() - 8].to_vec();
+            let at = at.index(bytes.len());
+            if cut {
+                bytes.truncate(at);
+            } else {
+                bytes[at] = other;
+            }
+            prop_assert!(bytes == state[..state.len() - 8] || Suspended::decode(&[&bytes[..], &state[state.len() - 8..]].concat()).is_err());
+            let bytes = seal(bytes);
+            if let Ok(read) = Suspended::decode(&bytes) {
+                prop_assert_eq!(read.encode(), &bytes[..]);
+                let mut read = fresh(mesh.nodes[0].config);
+                read.restore(&mesh.disks[0], mesh.now);
+                if read.resume(&bytes, mesh.now).is_ok() {
+                    // Whatever it says, nothing breaks.
+                    for message in &mesh.travelling {
+                        let _answered = read.receive(message, mesh.now);
+                    }
+                    let _stepped = (read.step(&task(), mesh.now), read.tick(mesh.now));
+                } else {
+                    prop_assert_eq!(read.claim(), None);
+                    prop_assert_eq!(read.resume(&state, mesh.now), Ok(()), "nothing had changed");
+                }
+            }
+        }
+        prop_assert_eq!(again.resume(&state, mesh.now), Ok(()));
+        prop_assert_eq!(again.suspend(), Ok(state));
+    }
+
+    #[test]
+    fn whatever_is_read_is_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+        let bytes = seal([&MAGIC[..], &bytes].concat());
+        if let Ok(read) = Suspended::decode(&bytes) {
+            prop_assert_eq!(read.encode(), bytes);
+        }
+    }
+}
+
+/// Three that have converged, without any absence so far.
+fn converged(cut_after: u64) -> Mesh {
+    let mut mesh = Mesh::founded(3, Absence::Never, cut_after);
+    TEXTS.iter().for_each(|text| mesh.submit(text));
+    mesh.calm(60);
+    assert!(mesh.nodes.iter_mut().all(Node::converged));
+    mesh
+}
+
+#[test]
+fn only_what_is_new_is_stored_after_an_absence() {
+    for cut_after in [12, u64::MAX] {
+        let mut mesh = converged(cut_after);
+        assert_eq!(mesh.nodes[0].graph.beginning().is_some(), cut_after == 12);
+        let state = mesh.nodes[0].suspend().unwrap();
+        let mut again = fresh(mesh.nodes[0].config);
+        assert_eq!(again.restore(&mesh.disks[0], mesh.now), 0);
+        again.resume(&state, mesh.now).unwrap();
+        assert!(again.converged(), "it need not search again");
+        assert_eq!(again.unstored(), Unstored::default());
+        let last = again.version().get(again.config.id);
+        let messages = again.submit("(Num 77)", mesh.now).unwrap();
+        let new = again.unstored();
+        assert_eq!((new.instead, new.parts.len()), (false, 1));
+        let span = eqmesh_replica::span(&new.parts[0]).unwrap();
+        assert_eq!((span.origin, span.first), (again.config.id, last + 1), "it goes on behind its facts");
+        // Message ids go on, too.
+        let before = mesh.nodes[0].next_message;
+        assert!(before > 0 && messages[0].id == before);
+    }
+}
+
+#[test]
+fn facts_that_the_state_does_not_know_of_are_no_harm() {
+    let mut mesh = converged(u64::MAX);
+    let state = mesh.nodes[0].suspend().unwrap();
+    // A life that breaks off after its facts were stored: nothing of it was sent.
+    mesh.nodes[0].submit("(Num 77)", mesh.now).unwrap();
+    mesh.disks[0].extend(mesh.nodes[0].unstored().parts);
+    let mut again = fresh(mesh.nodes[0].config);
+    assert_eq!(again.restore(&mesh.disks[0], mesh.now), 0);
+    again.resume(&state, mesh.now).unwrap();
+    assert!(!again.converged());
+    mesh.nodes[0] = again;
+    mesh.calm(10);
+    for node in &mut mesh.nodes {
+        assert!(node.converged());
+        assert_eq!(node.extract("(Num 77)", 1, eqmesh_egraph::extract::CostModel::Tree, None).unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_changes_nothing() {
+    let mut mesh = converged(u64::MAX);
+    let (config, now) = (mesh.nodes[0].config, mesh.now);
+    assert!(matches!(fresh(config).suspend(), Err(Fault::Misplaced(_))), "it does not run free");
+    let state = mesh.nodes[0].suspend().unwrap();
+    assert!(matches!(mesh.nodes[0].resume(&state, now), Err(Fault::Misplaced(_))), "it is there");
+    let stored = mesh.disks[0].clone();
+    for (other, broken) in [
+        (Config { id: AgentId(1), ..config }, 0),
+        (Config { id: AgentId::new(0, 1).unwrap(), ..config }, 0),
+        (Config { agents: 4, ..config }, 0),
+        (Config { coloring: false, ..config }, 0),
+    ] {
+        let mut node = fresh(other);
+        assert_eq!(node.restore(&stored, now), broken);
+        assert!(matches!(node.resume(&state, now), Err(Fault::Misplaced(_))), "{other:?}");
+        assert_eq!(node.claim(), None);
+    }
+    // Without some of the facts that it had.
+    let mut node = fresh(config);
+    assert!(matches!(node.resume(&state, now), Err(Fault::Absent(_))));
+    assert!(node.join(entrance(1), now).is_ok(), "nothing has changed");
+    let mut node = fresh(config);
+    assert_eq!(node.restore(&stored, now), 0);
+    for broken in [&state[..state.len() - 1], &state[1..], &[]] {
+        assert!(matches!(node.resume(broken, now), Err(Fault::Malformed(_))));
+    }
+    // Nobody knows which facts it has made besides, and sent.
+    assert!(matches!(node.join(entrance(9), now), Err(Fault::Misplaced(_))));
+    assert_eq!(node.resume(&state, now), Ok(()));
+    assert!(matches!(node.join(entrance(9), now), Err(Fault::Misplaced(_))));
+    // What is not stored would be lost.
+    node.submit("(Num 77)", now).unwrap();
+    assert!(matches!(node.suspend(), Err(Fault::Misplaced(_))));
+    node.unstored();
+    assert!(node.suspend().is_ok());
+    // One that has spoken is not new.
+    let mut spoken = fresh(config);
+    spoken.heartbeat(now);
+    assert!(matches!(spoken.resume(&state, now), Err(Fault::Misplaced(_))));
+}
+
+#[test]
+fn a_suspended_agent_of_nine_is_small() {
+    let mut mesh = Mesh::founded(9, Absence::Never, u64::MAX);
+    TEXTS.iter().for_each(|text| mesh.submit(text));
+    mesh.calm(12);
+    assert!(mesh.nodes.iter_mut().all(Node::converged));
+    assert!(mesh.nodes[0].metrics().folded > 0, "the timeline is full");
+    let bytes = mesh.nodes.iter_mut().map(|node| node.suspend().unwrap().len());
+    let longest = bytes.max().unwrap();
+    assert!(longest < 16 << 10, "{longest} bytes");
+    println!("{longest} bytes");
+}

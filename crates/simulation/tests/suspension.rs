@@ -1,0 +1,99 @@
+//! One instance for each request: agents that are suspended into bytes, thrown away, and resumed from what their hosts have stored.
+
+use eqmesh_orchestrator::Topology;
+use eqmesh_simulation::{Report, Scenario, Seeds, Simulation, Span, Workload};
+
+/// Loss, repetition and reordering of a fifth of the messages each, a partition, crashes with every kind of recovery, and suspensions.
+fn hostile(agents: u32, suspend: f64) -> Scenario {
+    Scenario {
+        agents,
+        loss: 0.2,
+        duplicate: 0.2,
+        reorder: 0.2,
+        partitions: vec!["random".parse().unwrap()],
+        crashes: vec!["0.02/s".parse().unwrap()],
+        suspend,
+        ..Scenario::default()
+    }
+}
+
+fn sweep(scenario: &Scenario, seeds: std::ops::Range<u64>) {
+    let simulation = Simulation::new(scenario.clone()).unwrap();
+    let sweep = simulation.sweep(&Seeds(seeds.clone()), 2, |_| {});
+    if let Some(failed) = sweep.failed {
+        panic!("{failed}repeat it with: {}", scenario.command_line(failed.seed, None));
+    }
+    assert_eq!(sweep.runs, seeds.end - seeds.start);
+}
+
+#[test]
+fn networks_of_suspended_agents_converge_under_every_fault() {
+    for (agents, suspend, seeds) in [(1, 0.5, 0..100), (2, 0.5, 0..100), (3, 0.3, 0..600), (4, 1.0, 600..1_000), (5, 0.7, 1_000..1_300)] {
+        sweep(&hostile(agents, suspend), seeds);
+    }
+}
+
+#[test]
+fn history_is_cut_under_every_fault_while_agents_are_suspended() {
+    let scenario = Scenario {
+        cut_after: 12,
+        ..hostile(4, 0.5)
+    };
+    sweep(&scenario, 0..500);
+}
+
+/// What a run came to, without what says how often agents were suspended.
+fn but_for_suspensions(report: Report) -> Report {
+    Report {
+        suspensions: 0,
+        suspended_bytes: 0,
+        ..report
+    }
+}
+
+#[test]
+fn probe() {
+    for topology in [Topology::Mesh, Topology::Sierpinski, Topology::Expander] {
+        for (agents, workload) in [(1, "sums"), (3, "sums"), (1, "tiny"), (3, "tiny"), (4, "tiny"), (9, "tiny"), (4, "hundred")] {
+            for suspend in [0.3, 1.0] {
+                let scenario = Scenario {
+                    agents,
+                    topology,
+                    workload: Workload::named(workload).unwrap(),
+                    ..Scenario::default()
+                };
+                let awake = Simulation::new(scenario.clone()).unwrap().run(1);
+                let suspended = Simulation::new(Scenario { suspend, ..scenario }).unwrap().run(1);
+                eprintln!("{topology:?} {agents} {workload} {suspend} {}: {} {}; {} {}; {} {} bytes {}", awake.clone() == but_for_suspensions(suspended.clone()), awake.messages, suspended.messages, awake.facts, suspended.facts, awake.ticks, suspended.ticks, suspended.suspended_bytes);
+            }
+        }
+    }
+}
+
+#[test]
+fn of_two_agents_under_one_number_exactly_one_stops_though_suspended() {
+    for seed in 0..10 {
+        let scenario = Scenario {
+            agents: 4,
+            loss: 0.1,
+            doubles: vec![(2, Span::secs(4))],
+            suspend: 0.8,
+            ..Scenario::default()
+        };
+        let report = Simulation::new(scenario).unwrap().run(seed);
+        assert!(report.holds(), "{report}");
+        assert_eq!(report.superseded, 1);
+    }
+}
+
+#[test]
+fn nine_suspended_agents_take_little() {
+    let scenario = Scenario {
+        suspend: 1.0,
+        ..hostile(9, 1.0)
+    };
+    let report = Simulation::new(scenario).unwrap().run(3);
+    assert!(report.holds(), "{report}");
+    // Without a timeline.
+    assert!(report.suspended_bytes < 4_096, "{report}");
+}
