@@ -1,0 +1,55 @@
+//! The log: text or JSON lines on the standard error, and traces to a collector.
+
+use thiserror::Error;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer as _, fmt};
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// For people.
+    #[default]
+    Text,
+    /// An object a line.
+    Json,
+}
+
+/// Why the log cannot be set up.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// Another log is set up in this process.
+    #[error(transparent)]
+    Twice(#[from] TryInitError),
+    /// Traces cannot be sent.
+    #[error("cannot send traces: {0}")]
+    Traces(String),
+}
+
+/// Sends the log of this process to the standard error. `RUST_LOG` says what is logged; the default is `info`.
+///
+/// `collector` is the URL of an OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318/v1/traces`; it takes the feature `otel`.
+pub fn start(form: Form, collector: Option<&str>) -> Result<(), LogError> {
+    let filter = || EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = match form {
+        Form::Text => fmt::layer().with_writer(std::io::stderr).with_ansi(false).boxed(),
+        Form::Json => fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_writer(std::io::stderr)
+            .boxed(),
+    };
+    let registry = tracing_subscriber::registry().with(lines.with_filter(filter()));
+    match collector {
+        None => registry.try_init()?,
+        #[cfg(feature = "otel")]
+        Some(url) => registry.with(otel::layer(url)?.with_filter(filter())).try_init()?,
+        #[cfg(not(feature = "otel"))]
+        Some(_) => {
+            return Err(LogError::Traces(
+                "this program is built without the feature `otel`".into(),
+            ));
+        }
+    }
+    Ok(())
+}

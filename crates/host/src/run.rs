@@ -1,0 +1,290 @@
+//! One request, one instance.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+use tracing::Instrument as _;
+use wasmtime::component::ResourceTable;
+use wasmtime::{PoolConcurrencyLimitError, Store};
+use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
+use wasmtime_wasi_http::{Error, WasiBody, WasiHttpCtx, WasiHttpView as _};
+
+use crate::guest::Guest;
+use crate::host::{Permit, Service, Shared, busy, full, plain};
+use crate::limits::Memory;
+use crate::metrics::Limit;
+use crate::outgoing::Outgoing;
+use crate::output::Output;
+
+/// How an instance ended.
+struct Ended {
+    result: wasmtime::Result<()>,
+    out_of_memory: bool,
+}
+
+/// Runs a fresh instance for a request; comes back with the answer, or with its head while the instance goes on writing the body.
+///
+/// An instance is not stopped when its client goes away: it may be in the middle of a change.
+pub(crate) async fn run(
+    host: &Arc<Shared>,
+    service: &Service,
+    request: Request<WasiBody>,
+    depth: usize,
+    traceparent: HeaderValue,
+    permits: (Permit, Option<Permit>),
+) -> Response<WasiBody> {
+    let too_large = Arc::new(AtomicBool::new(false));
+    let limit = host.limits.body;
+    let request = request.map(|body| {
+        Limited {
+            body,
+            left: limit,
+            limit,
+            exceeded: Arc::clone(&too_large),
+        }
+        .boxed_unsync()
+    });
+    let mut store = Store::new(&host.engine, guest(host, service, depth, traceparent));
+    store.limiter(|guest| &mut guest.memory);
+    store.set_epoch_deadline(1);
+    // Whoever computes for long lets others run at each tick; that is also where it can be stopped.
+    store.epoch_deadline_async_yield_and_update(1);
+
+    let (head_sender, head) = oneshot::channel();
+    let resources = store
+        .data_mut()
+        .http()
+        .new_incoming_request(Scheme::Http, request)
+        .and_then(|request| {
+            let answer = store.data_mut().http().new_response_outparam(head_sender)?;
+            Ok((request, answer))
+        });
+    let (request, outparam) = match resources {
+        Ok(resources) => resources,
+        Err(error) => {
+            tracing::error!("the request cannot be given to the component: {error:#}");
+            return plain(StatusCode::BAD_REQUEST, "the request is not well formed");
+        }
+    };
+
+    let pre = service.pre.clone();
+    let instance = async move {
+        let result = async {
+            let proxy = pre.instantiate_async(&mut store).await?;
+            proxy
+                .wasi_http_incoming_handler()
+                .call_handle(&mut store, request, outparam)
+                .await
+        };
+        let result = result.await;
+        Ended {
+            result,
+            out_of_memory: store.data().memory.exhausted,
+        }
+    };
+    let running = host.metrics.instance(&service.id);
+    let (answer_sender, answer) = oneshot::channel();
+    let task = Task {
+        host: Arc::clone(host),
+        component: Arc::clone(&service.id),
+        too_large,
+    };
+    let task = async move {
+        task.drive(instance, head, answer_sender).await;
+        drop((running, permits));
+    };
+    tokio::spawn(task.in_current_span());
+    answer
+        .await
+        .unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, "the host failed"))
+}
+
+fn guest(host: &Arc<Shared>, service: &Service, depth: usize, traceparent: HeaderValue) -> Guest {
+    let mut wasi = WasiCtx::builder();
+    wasi.stdout(Output::new(&service.id, "stdout"))
+        .stderr(Output::new(&service.id, "stderr"));
+    for (name, value) in &service.environment {
+        wasi.env(name, value);
+    }
+    Guest {
+        table: ResourceTable::new(),
+        wasi: wasi.build(),
+        http: WasiHttpCtx::new(),
+        outgoing: Outgoing {
+            host: Arc::clone(host),
+            component: Arc::clone(&service.id),
+            depth,
+            traceparent,
+        },
+        stores: service.stores.clone(),
+        variables: Arc::clone(&service.variables),
+        memory: Memory::new(host.limits.memory, host.memory.clone()),
+    }
+}
+
+type Head = Result<Response<WasiBody>, ErrorCode>;
+
+/// A request that runs.
+struct Task {
+    host: Arc<Shared>,
+    component: Arc<str>,
+    too_large: Arc<AtomicBool>,
+}
+
+impl Task {
+    async fn drive(
+        &self,
+        instance: impl Future<Output = Ended>,
+        mut head: oneshot::Receiver<Head>,
+        answer: oneshot::Sender<Response<WasiBody>>,
+    ) {
+        let limits = &self.host.limits;
+        let mut instance = pin!(instance);
+        let mut late = pin!(sleep(limits.time));
+        // The instance comes first: most are done at once, and their bodies are known as a whole before anything is sent.
+        let first = tokio::select! {
+            biased;
+            ended = &mut instance => Some((Some(ended), head.try_recv().ok())),
+            first = &mut head => match first {
+                Ok(head) => Some((None, Some(head))),
+                // The component gave up its way to answer. It may still have something to do.
+                Err(_) => tokio::select! {
+                    ended = &mut instance => Some((Some(ended), None)),
+                    () = &mut late => None,
+                },
+            },
+            () = &mut late => None,
+        };
+        let Some((ended, head)) = first else {
+            self.host.metrics.refused(&self.component, Limit::Time);
+            tracing::error!("stopped: no answer after {:?}", limits.time);
+            let _ = answer.send(plain(StatusCode::GATEWAY_TIMEOUT, "the component took too long"));
+            return;
+        };
+        // Whoever asked may have gone: then the answer is dropped, and what the instance did stands.
+        if let Some(ended) = ended {
+            let _ = answer.send(self.whole(ended, head).await);
+            return;
+        }
+        let _ = answer.send(match head {
+            Some(Ok(_)) if self.too_large.load(Ordering::Relaxed) => self.body_too_large(),
+            Some(Ok(response)) => response,
+            Some(Err(code)) => failed(&code),
+            None => unreachable!("an instance has ended or begun its answer"),
+        });
+        // The store goes with the instance, so that a body that is not complete ends the connection, too.
+        match timeout(limits.stream_time, instance).await {
+            Ok(ended) => self.log(&ended),
+            Err(_) => {
+                self.host.metrics.refused(&self.component, Limit::Time);
+                tracing::error!("stopped: the answer did not end within {:?}", limits.stream_time);
+            }
+        }
+    }
+
+    /// The answer of an instance that has ended.
+    async fn whole(&self, ended: Ended, head: Option<Head>) -> Response<WasiBody> {
+        self.log(&ended);
+        if self.too_large.load(Ordering::Relaxed) {
+            return self.body_too_large();
+        }
+        let trap = ended.result.err();
+        if trap
+            .as_ref()
+            .is_some_and(|error| error.is::<PoolConcurrencyLimitError>())
+        {
+            self.host.metrics.refused(&self.component, Limit::Concurrency);
+            return busy();
+        }
+        let response = match head {
+            Some(Ok(response)) => response,
+            Some(Err(code)) => return failed(&code),
+            None => return plain(StatusCode::INTERNAL_SERVER_ERROR, "the component did not answer"),
+        };
+        let (parts, body) = response.into_parts();
+        match body.collect().await {
+            Ok(body) if body.trailers().is_none() => Response::from_parts(parts, full(body.to_bytes())),
+            Ok(body) => Response::from_parts(parts, body.map_err(|never| match never {}).boxed_unsync()),
+            Err(error) => {
+                tracing::error!("the component did not complete its answer: {error}");
+                plain(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the component did not complete its answer",
+                )
+            }
+        }
+    }
+
+    fn body_too_large(&self) -> Response<WasiBody> {
+        self.host.metrics.refused(&self.component, Limit::Body);
+        plain(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &format!("the limit is {} bytes", self.host.limits.body),
+        )
+    }
+
+    fn log(&self, ended: &Ended) {
+        if ended.out_of_memory {
+            self.host.metrics.refused(&self.component, Limit::Memory);
+            tracing::warn!(
+                "the component asked for more memory than it may have ({} bytes)",
+                self.host.limits.memory
+            );
+        }
+        if let Err(error) = &ended.result {
+            tracing::error!("the component failed: {error:?}");
+        }
+    }
+}
+
+/// The component answered that it failed.
+fn failed(code: &ErrorCode) -> Response<WasiBody> {
+    tracing::error!("the component answered with an error: {code:?}");
+    plain(StatusCode::INTERNAL_SERVER_ERROR, "the component failed")
+}
+
+/// A request's body that ends with an error when it is too long.
+struct Limited {
+    body: WasiBody,
+    left: u64,
+    limit: u64,
+    exceeded: Arc<AtomicBool>,
+}
+
+impl Body for Limited {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(Ok(frame)) = &frame
+            && let Some(bytes) = frame.data_ref()
+        {
+            match self.left.checked_sub(bytes.len() as u64) {
+                Some(left) => self.left = left,
+                None => {
+                    self.exceeded.store(true, Ordering::Relaxed);
+                    return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(self.limit)))));
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,8 @@
+//! Whole applications of one component that does what it is asked, built with Spin's SDK.
+
+mod application;
+mod chaining;
+mod keyvalue;
+mod limits;
+mod probe;
+mod serving;
