@@ -7,7 +7,8 @@ use eqmesh_composer::{World, compose};
 use eqmesh_host_test::agent::AgentWorld;
 use eqmesh_host_test::agent::exports::eqmesh::network::agent::{Config, Message, RoundTask};
 use eqmesh_host_test::types::{
-    Budget, Color, Colors, CostModel, Diagnostic, Entrance, Extracted, Fault, Life, MessageKind, Topology, Verdict,
+    Budget, Color, Colors, CostModel, Diagnostic, Entrance, ExplanationStep, Extracted, Fault, Life, MessageKind,
+    StepReason, Topology, Verdict,
 };
 use eqmesh_host_test::{Instance, component_of};
 use wasmtime::component::{Component, ResourceAny};
@@ -493,6 +494,11 @@ fn history_is_cut_and_stored_anew() {
         let stored = on!(*agent, call_unstored);
         assert!(stored.instead);
         assert!(stored.parts[0].starts_with(b"eqs"), "a snapshot comes first");
+        let small = "(Mul (Var \"x\") (Add (Num 1) (Var \"y\")))";
+        let steps = on!(*agent, call_explain, START, small).unwrap().steps;
+        let is_compacted =
+            |step: &ExplanationStep| matches!(&step.reason, StepReason::Compacted(own) if own.len() == 32);
+        assert!(steps.iter().any(is_compacted), "the first facts are gone: {steps:?}");
     }
 }
 

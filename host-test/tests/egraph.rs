@@ -953,8 +953,29 @@ fn facts_that_all_have_acknowledged_are_compacted() {
     let beginning = on!(egraph, graphs[0], call_beginning).expect("compacted");
     assert_eq!(on!(egraph, graphs[1], call_beginning), Some(beginning.clone()));
     assert_eq!(on!(egraph, graphs[1], call_last_cut), Some(beginning));
+    // What was made since is explained by its fact, until that is compacted, too.
+    let united = on!(egraph, graphs[0], call_unite, "first", "(f b)").unwrap();
+    exchange(&mut egraph, &graphs);
+    for graph in graphs {
+        let steps = on!(egraph, graph, call_explain, "first", "(f b)").unwrap().steps;
+        assert_eq!((steps.len(), &steps[0].reason), (1, &StepReason::Asserted(united)));
+    }
     let settled = on!(egraph, graphs[0], call_version);
     assert!(on!(egraph, graphs[0], call_cut, &settled).unwrap().is_some());
+    exchange(&mut egraph, &graphs);
+    let settled = on!(egraph, graphs[0], call_version);
+    assert!(on!(egraph, graphs[0], call_close, &settled).is_some());
+    exchange(&mut egraph, &graphs);
+    for graph in graphs {
+        assert!(on!(egraph, graph, call_compact));
+        let snapshot = on!(egraph, graph, call_beginning).expect("compacted");
+        let steps = on!(egraph, graph, call_explain, "first", "(f b)").unwrap().steps;
+        assert_eq!((steps.len(), &steps[0].reason), (1, &StepReason::Compacted(snapshot)));
+        assert_eq!(
+            (steps[0].before.as_str(), steps[0].after.as_str()),
+            ("(+ (f a) b)", "(f b)")
+        );
+    }
 }
 
 #[test]

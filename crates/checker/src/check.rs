@@ -17,6 +17,24 @@ pub struct Verdict {
     /// What no rule shows and was taken on trust: each a term that a condition wants to be in the e-graph (a pattern alone as a condition), and that
     /// the program does not state.
     pub trusted: Vec<String>,
+    /// Steps that are compacted, and were taken on trust from snapshots that are trusted: see [`Theory::trust_snapshot`].
+    pub compacted: usize,
+}
+
+/// What a check has come to so far.
+#[derive(Debug, Default)]
+struct Progress {
+    verdict: Verdict,
+    /// The first step that a snapshot alone says which is not trusted.
+    unchecked: Option<Refusal>,
+}
+
+/// What a step rests on besides what was checked.
+enum Trust {
+    /// Terms that are taken to be in the e-graph.
+    Terms(Vec<String>),
+    /// A trusted snapshot.
+    Snapshot,
 }
 
 /// Which chain of an explanation.
@@ -118,6 +136,18 @@ pub enum Why {
     /// A lemma that is not there, or not before this one.
     #[error("there is no lemma {0} before it")]
     NoLemma(u32),
+    /// A rule or an assertion without a fact, or with a snapshot.
+    #[error("a step by a rule or an assertion has a fact, and no snapshot")]
+    NoFact,
+    /// A compacted step without a snapshot, or with something else.
+    #[error("a compacted step has a snapshot, and neither rule, nor substitution, nor lemmas, nor fact")]
+    NoSnapshot,
+    /// Nothing is wrong with the step, but nothing shows it either: the facts were compacted. Told only where all other steps hold.
+    #[error("not checkable: compacted into the snapshot {snapshot}, which is not trusted")]
+    Compacted {
+        /// Its digest, in hexadecimal digits.
+        snapshot: String,
+    },
 }
 
 fn read(text: &str) -> Result<Term, Why> {
@@ -131,20 +161,24 @@ impl Theory {
     /// Checks that an explanation shows two terms to be equal: the first term is the left one, the last one the right one, consecutive steps join, and each
     /// step changes exactly the subterm at its place, which before and after is an instance of the sides of a rule whose conditions hold, or of what the program
     /// asserts. A condition on terms has to follow from the lemmas that the step names. O(size of the explanation) for each rule of one name.
+    ///
+    /// A step that is compacted is accepted if its snapshot is trusted ([`Theory::trust_snapshot`]). Otherwise the explanation is refused with [`Why::Compacted`], after all other steps have been
+    /// found to hold.
     pub fn check(&self, left: &Term, right: &Term, explanation: &Explanation) -> Result<Verdict, Refusal> {
-        let mut verdict = Verdict::default();
+        let mut progress = Progress::default();
         let mut lemmas: Vec<(Term, Term)> = Vec::new();
         for (number, lemma) in explanation.lemmas.iter().enumerate() {
             let chain = Chain::Lemma(number as u32);
             let whole = |why: Why| Refusal { chain, step: 0, why };
             let (left, right) = (read(&lemma.left).map_err(whole)?, read(&lemma.right).map_err(whole)?);
-            self.chain(chain, (&left, &right), &lemma.steps, &lemmas, &mut verdict)?;
+            self.chain(chain, (&left, &right), &lemma.steps, &lemmas, &mut progress)?;
             lemmas.push((left, right));
         }
-        self.chain(Chain::Whole, (left, right), &explanation.steps, &lemmas, &mut verdict)?;
+        self.chain(Chain::Whole, (left, right), &explanation.steps, &lemmas, &mut progress)?;
+        let Progress { mut verdict, unchecked } = progress;
         verdict.trusted.sort();
         verdict.trusted.dedup();
-        Ok(verdict)
+        unchecked.map_or(Ok(verdict), Err)
     }
 
     fn chain(
@@ -153,7 +187,7 @@ impl Theory {
         (left, right): (&Term, &Term),
         steps: &[Step],
         lemmas: &[(Term, Term)],
-        verdict: &mut Verdict,
+        Progress { verdict, unchecked }: &mut Progress,
     ) -> Result<(), Refusal> {
         let refuse = |step: usize, why: Why| Refusal { chain, step, why };
         let mut at = left.clone();
@@ -175,8 +209,12 @@ impl Theory {
                 Ok(_) => return Err(refused(Why::IllFormed(format!("`{after}` is of another sort")))),
                 Err(error) => return Err(refused(Why::IllFormed(error))),
             }
-            let trusted = self.step(step, (&before, &after), untyped, lemmas).map_err(refused)?;
-            verdict.trusted.extend(trusted);
+            match self.step(step, (&before, &after), untyped, lemmas) {
+                Ok(Trust::Terms(terms)) => verdict.trusted.extend(terms),
+                Ok(Trust::Snapshot) => verdict.compacted += 1,
+                Err(why @ Why::Compacted { .. }) => _ = unchecked.get_or_insert_with(|| refused(why)),
+                Err(why) => return Err(refused(why)),
+            }
             verdict.steps += 1;
             at = after;
         }
@@ -194,7 +232,7 @@ impl Theory {
         (before, after): (&Term, &Term),
         untyped: bool,
         lemmas: &[(Term, Term)],
-    ) -> Result<Vec<String>, Why> {
+    ) -> Result<Trust, Why> {
         let (Some(old), Some(new)) = (before.at(&step.place), after.at(&step.place)) else {
             return Err(Why::NoPlace(step.place.clone()));
         };
@@ -207,6 +245,12 @@ impl Theory {
             && before.0[old.end..] == after.0[new.end..];
         if !same {
             return Err(Why::Elsewhere(step.place.clone()));
+        }
+        if step.reason == Reason::Compacted {
+            return self.compacted(step);
+        }
+        if step.fact.is_none() || step.snapshot.is_some() {
+            return Err(Why::NoFact);
         }
         let (old, new) = (&before.0[old], &after.0[new]);
         let (left, right) = match step.direction {
@@ -226,7 +270,7 @@ impl Theory {
                 return Err(Why::NoRuleOfAssertion);
             }
             return if self.is_asserted(left, right) {
-                Ok(Vec::new())
+                Ok(Trust::Terms(Vec::new()))
             } else {
                 Err(Why::NotAsserted {
                     left: Term(left.to_vec()).to_string(),
@@ -243,7 +287,7 @@ impl Theory {
         for rule in self.rules_named(&step.rule) {
             let why = if rule.left.untyped == untyped {
                 match rule.check(left, right, &known) {
-                    Ok(trusted) => return Ok(trusted),
+                    Ok(trusted) => return Ok(Trust::Terms(trusted)),
                     Err(why) => why,
                 }
             } else {
@@ -255,5 +299,19 @@ impl Theory {
             refused = Why::NotApplied { rule, why };
         }
         Err(refused)
+    }
+
+    /// Whatever the terms are: a snapshot that is trusted is trusted with all that it holds equal.
+    fn compacted(&self, step: &Step) -> Result<Trust, Why> {
+        let snapshot = step.snapshot.as_ref().ok_or(Why::NoSnapshot)?;
+        if !step.rule.is_empty() || !step.substitution.is_empty() || !step.lemmas.is_empty() || step.fact.is_some() {
+            return Err(Why::NoSnapshot);
+        }
+        if self.trusts_snapshot(snapshot) {
+            Ok(Trust::Snapshot)
+        } else {
+            let snapshot = snapshot.clone();
+            Err(Why::Compacted { snapshot })
+        }
     }
 }

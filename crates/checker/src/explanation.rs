@@ -34,20 +34,25 @@ pub struct Step {
     pub after: String,
     /// What justifies it.
     pub reason: Reason,
-    /// The rule's name, or `union`.
+    /// The rule's name, or `union`; empty for what is compacted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub rule: String,
     /// Which way it was used.
     pub direction: Direction,
     /// Argument positions, from 0, that lead from the root to what changed.
     pub place: Vec<u32>,
     /// Each variable of the rule with its term.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub substitution: BTreeMap<String, String>,
     /// The numbers of the lemmas that the rule's conditions rest on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lemmas: Vec<u32>,
-    /// The fact that says so. Nothing of it is checked: a checker knows nothing but the rules.
-    pub fact: Fact,
+    /// The fact that says so; none for what is compacted. Nothing of it is checked: a checker knows nothing but the rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fact: Option<Fact>,
+    /// For what is compacted, the digest of the snapshot that says so, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
 }
 
 /// What justifies a step.
@@ -58,6 +63,8 @@ pub enum Reason {
     Rule,
     /// `union`: the program says so.
     Asserted,
+    /// The facts are gone; a snapshot says that they came to this.
+    Compacted,
 }
 
 /// Which way an equality was used.

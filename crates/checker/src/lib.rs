@@ -23,8 +23,8 @@
 //! ```
 //!
 //! What a rule asks of values it computes itself. What a rule asks of terms (`:when ((= a (Num x)))`) the explanation has to prove in a lemma of its own,
-//! which is checked in the same way. One thing alone is taken on trust, and reported: that a term is in the e-graph, where a condition asks for
-//! that and the program does not state it.
+//! which is checked in the same way. Two things alone are taken on trust, and reported: that a term is in the e-graph, where a condition asks for
+//! that and the program does not state it; and what a snapshot holds equal whose facts were compacted, if its digest is one that [`Theory::trust_snapshot`] was told.
 
 mod check;
 mod explanation;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::check::{Refusal, Verdict};
+use crate::check::{Refusal, Verdict, Why};
 use crate::explanation::{Explanation, Lemma, Step};
 use crate::sexp::Forms;
 use crate::term::Term;
@@ -32,6 +32,8 @@ pub enum Outcome {
     Holds(Verdict),
     /// It does not.
     Refused(Refusal),
+    /// It cannot be said: some of it rests on facts that were compacted into a snapshot that is not trusted. The rest holds.
+    NotCheckable(Refusal),
     /// The run gave no explanation, and said why.
     Unanswered(String),
 }
@@ -100,10 +102,11 @@ struct Answer {
 }
 
 /// Checks every explanation of a finished run. `files`: the program's files in the order in which they were given, with their texts; a name that
-/// ends in `.rules` means a rule a line, `.sexp` plain terms. `load` reads the files to include.
+/// ends in `.rules` means a rule a line, `.sexp` plain terms. `trusted`: the digests of snapshots to trust, see [`Theory::trust_snapshot`]. `load` reads the files to include.
 pub fn check_run(
     files: &[(PathBuf, String)],
     json: &str,
+    trusted: &[String],
     load: &mut dyn FnMut(&Path) -> std::io::Result<String>,
 ) -> Result<Vec<Answered>, RunError> {
     let document: Document = serde_json::from_str(json)?;
@@ -115,8 +118,10 @@ pub fn check_run(
         .into_iter()
         .filter(|own| own.command == "explain")
         .collect();
+    let mut theory = Theory::new();
+    trusted.iter().for_each(|digest| theory.trust_snapshot(digest));
     let mut run = Run {
-        theory: Theory::new(),
+        theory,
         scopes: Vec::new(),
         answers: answers.into_iter(),
         answered: Vec::new(),
@@ -204,6 +209,7 @@ impl Run<'_> {
             Some(error) => Outcome::Unanswered(error),
             None => match self.theory.check(left, right, &explanation) {
                 Ok(verdict) => Outcome::Holds(verdict),
+                Err(refusal) if matches!(refusal.why, Why::Compacted { .. }) => Outcome::NotCheckable(refusal),
                 Err(refusal) => Outcome::Refused(refusal),
             },
         };

@@ -1,6 +1,6 @@
 //! A theory: what a program declares, its rules, and what it asserts. Read from the program's text, by the language's documentation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::pattern::{NoInstance, Part, Pattern, Shape, Substitution};
@@ -49,6 +49,7 @@ pub struct Theory {
     rules: Rc<BTreeMap<String, Vec<Rule>>>,
     equalities: Rc<Vec<(Term, Term)>>,
     stated: Rc<Vec<Term>>,
+    snapshots: Rc<BTreeSet<String>>,
 }
 
 /// What a statement asks of whoever reads a program.
@@ -105,6 +106,16 @@ impl Theory {
         }
         *self = theory;
         Ok(())
+    }
+
+    /// Takes on trust, from now on, what a snapshot is said to hold equal: the facts before it were compacted, so nobody can check that any more. `digest`: its BLAKE3 digest, in
+    /// hexadecimal digits, as the cut that made it tells. An agent that was there when it was made has checked the facts, and refuses a cut with another digest.
+    pub fn trust_snapshot(&mut self, digest: &str) {
+        Rc::make_mut(&mut self.snapshots).insert(digest.to_ascii_lowercase());
+    }
+
+    pub(crate) fn trusts_snapshot(&self, digest: &str) -> bool {
+        self.snapshots.contains(&digest.to_ascii_lowercase())
     }
 
     /// Adds a rule over untyped terms: `?x` is a variable, every other name an operator.

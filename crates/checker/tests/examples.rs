@@ -25,7 +25,9 @@ fn run(path: &Path, text: &str, agents: u32) -> (Network, Value) {
 
 fn check(path: &Path, text: &str, document: &Value) -> Result<Vec<Answered>, RunError> {
     let files = [(path.to_owned(), text.to_owned())];
-    check_run(&files, &document.to_string(), &mut |path| std::fs::read_to_string(path))
+    check_run(&files, &document.to_string(), &[], &mut |path| {
+        std::fs::read_to_string(path)
+    })
 }
 
 fn holds(path: &Path, text: &str, document: &Value) -> Vec<usize> {
@@ -312,4 +314,62 @@ fn a_term_that_is_to_be_there_is_stated_or_taken_on_trust() {
     theory.read("(T (S (A)))").expect("a term");
     let verdict = theory.check(&left, &right, &explanation).expect("it holds");
     assert_eq!(verdict.trusted, Vec::<String>::new());
+}
+
+#[test]
+fn what_is_compacted_is_trusted_or_not_checkable() {
+    let text = "(datatype M (A) (B) (C) (S M))\n(union (B) (C))\n(explain (S (A)) (S (C)))\n";
+    let digest = "1f".repeat(32);
+    let compacted = serde_json::json!({
+        "before": "(S (A))", "after": "(S (B))", "reason": "compacted", "snapshot": digest, "direction": "forward", "place": [0],
+    });
+    let asserted = serde_json::json!({
+        "before": "(S (B))", "after": "(S (C))", "reason": "asserted", "rule": "union", "direction": "forward", "place": [0],
+        "fact": { "agent": 1, "sequence": 3 }
+    });
+    let outcome = |steps: &[&Value], trusted: &[String]| {
+        let document = serde_json::json!({ "schema": "eqmesh.run/1", "results": [{
+            "command": "explain", "line": 3, "steps": steps
+        }] });
+        let files = [(PathBuf::from("compacted.egg"), text.to_owned())];
+        let answered = check_run(&files, &document.to_string(), trusted, &mut |path| {
+            std::fs::read_to_string(path)
+        });
+        answered.expect("its document").remove(0).outcome
+    };
+    let steps = [&compacted, &asserted];
+    let Outcome::Holds(verdict) = outcome(&steps, &[digest.to_uppercase()]) else {
+        panic!("the snapshot is trusted");
+    };
+    assert_eq!((verdict.steps, verdict.compacted), (2, 1));
+    for trusted in [vec![], vec!["2f".repeat(32)]] {
+        let Outcome::NotCheckable(refusal) = outcome(&steps, &trusted) else {
+            panic!("nobody trusts the snapshot");
+        };
+        assert_eq!(
+            refusal.to_string(),
+            format!("step 1: not checkable: compacted into the snapshot {digest}, which is not trusted")
+        );
+    }
+    // What is false is said first, whether the snapshot is trusted or not; and a snapshot says nothing of what stands elsewhere.
+    let refused = |changed: usize, key: &str, value: Value| {
+        let mut steps = steps.map(Value::clone);
+        steps[changed][key] = value;
+        let steps = [&steps[0], &steps[1]];
+        let Outcome::Refused(trusting) = outcome(&steps, std::slice::from_ref(&digest)) else {
+            panic!("it was made false");
+        };
+        assert_eq!(outcome(&steps, &[]), Outcome::Refused(trusting.clone()));
+        trusting.to_string()
+    };
+    let of_assertion = "a step by a rule or an assertion has a fact, and no snapshot";
+    let of_snapshot = "a compacted step has a snapshot, and neither rule, nor substitution, nor lemmas, nor fact";
+    assert!(refused(1, "after", "(S (A))".into()).contains("does not assert"));
+    assert!(refused(0, "place", serde_json::json!([1])).contains("no place"));
+    assert!(refused(1, "fact", Value::Null).contains(of_assertion));
+    assert!(refused(1, "snapshot", digest.as_str().into()).contains(of_assertion));
+    assert!(refused(0, "snapshot", Value::Null).contains(of_snapshot));
+    assert!(refused(0, "rule", "union".into()).contains(of_snapshot));
+    assert!(refused(0, "fact", serde_json::json!({ "agent": 1, "sequence": 3 })).contains(of_snapshot));
+    assert!(refused(0, "substitution", serde_json::json!({ "x": "(A)" })).contains(of_snapshot));
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use eqmesh_replica::{Dot, ExplanationStep, Reason};
 use serde::Serialize;
 
+use crate::report::hex;
+
 /// One term of an extraction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExtractedTerm {
@@ -40,10 +42,11 @@ pub struct Step {
     pub before: String,
     /// The whole term after.
     pub after: String,
-    /// What justifies it: `rule` or `asserted`.
+    /// What justifies it: `rule`, `asserted` or `compacted`.
     pub reason: &'static str,
-    /// The rule's name, or `union`.
-    pub rule: String,
+    /// The rule's name, or `union`; none for what is compacted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// `forward` or `backward`.
     pub direction: &'static str,
     /// Argument positions, from 0, that lead from the root to what changed.
@@ -53,8 +56,12 @@ pub struct Step {
     /// The numbers of the lemmas that the rule's conditions rest on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lemmas: Vec<u32>,
-    /// The fact that justifies the step.
-    pub fact: Fact,
+    /// The fact that justifies the step; none for what is compacted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fact: Option<Fact>,
+    /// For what is compacted, the digest of the snapshot that has both sides in one class, in hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
 }
 
 impl Step {
@@ -62,30 +69,59 @@ impl Step {
     pub fn is_forward(&self) -> bool {
         self.direction == "forward"
     }
+
+    /// The rule, for people.
+    pub fn by(&self) -> &str {
+        self.rule.as_deref().unwrap_or("facts that were compacted")
+    }
+
+    /// Where it comes from, for people: the fact, or the snapshot by the beginning of its digest.
+    pub fn source(&self) -> String {
+        match (&self.fact, &self.snapshot) {
+            (Some(fact), _) => fact.to_string(),
+            (None, Some(snapshot)) => format!("snapshot {}…", snapshot.get(..16).unwrap_or(snapshot)),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 impl From<ExplanationStep> for Step {
     fn from(own: ExplanationStep) -> Step {
-        let fact = own.reason.fact().into();
-        let (reason, rule, substitution, lemmas) = match own.reason {
+        let fact = own.reason.fact().map(Fact::from);
+        let step = Step {
+            before: own.before,
+            after: own.after,
+            reason: "rule",
+            rule: None,
+            direction: if own.forward { "forward" } else { "backward" },
+            place: own.place,
+            substitution: BTreeMap::new(),
+            lemmas: Vec::new(),
+            fact,
+            snapshot: None,
+        };
+        match own.reason {
             Reason::Rule {
                 name,
                 substitution,
                 lemmas,
                 ..
-            } => ("rule", name, substitution.into_iter().collect(), lemmas),
-            Reason::Asserted { .. } => ("asserted", "union".to_owned(), BTreeMap::new(), Vec::new()),
-        };
-        Step {
-            before: own.before,
-            after: own.after,
-            reason,
-            rule,
-            direction: if own.forward { "forward" } else { "backward" },
-            place: own.place,
-            substitution,
-            lemmas,
-            fact,
+            } => Step {
+                rule: Some(name),
+                substitution: substitution.into_iter().collect(),
+                lemmas,
+                ..step
+            },
+            Reason::Asserted { .. } => Step {
+                reason: "asserted",
+                rule: Some("union".to_owned()),
+                ..step
+            },
+            Reason::Compacted { snapshot } => Step {
+                reason: "compacted",
+                snapshot: Some(hex(&snapshot)),
+                ..step
+            },
         }
     }
 }
@@ -223,5 +259,43 @@ impl Answer {
             Answer::Failed { .. } => false,
             _ => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Outcome;
+
+    #[test]
+    fn what_is_compacted_names_the_snapshot_and_nothing_else() {
+        let step: Step = ExplanationStep {
+            before: "(A)".to_owned(),
+            after: "(B)".to_owned(),
+            forward: true,
+            place: Vec::new(),
+            reason: Reason::Compacted { snapshot: [0x1f; 32] },
+        }
+        .into();
+        let expected = serde_json::json!({
+            "before": "(A)", "after": "(B)", "reason": "compacted", "direction": "forward", "place": [], "substitution": {},
+            "snapshot": "1f".repeat(32),
+        });
+        assert_eq!(serde_json::to_value(&step).expect("plain"), expected);
+        let outcome = Outcome {
+            file: None,
+            line: 3,
+            answer: Answer::Explain {
+                left: "(A)".to_owned(),
+                right: "(B)".to_owned(),
+                steps: vec![step],
+                lemmas: Vec::new(),
+            },
+        };
+        let text = outcome.to_string();
+        assert!(
+            text.ends_with("= (B)\n        by facts that were compacted (snapshot 1f1f1f1f1f1f1f1f…)"),
+            "{text}"
+        );
     }
 }

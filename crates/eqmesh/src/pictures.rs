@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use eqmesh_picture::{Chain, svg};
+use eqmesh_picture::{Chain, Direction, svg};
 
 use crate::answer::{Answer, Step};
 use crate::report::Outcome;
@@ -61,9 +61,13 @@ fn step(own: &Step) -> eqmesh_picture::Step {
         before: own.before.clone(),
         after: own.after.clone(),
         place: own.place.clone(),
-        rule: own.rule.clone(),
-        forward: own.is_forward(),
-        source: own.fact.to_string(),
+        rule: own.by().to_owned(),
+        direction: match own.rule {
+            Some(_) if own.is_forward() => Direction::Forward,
+            Some(_) => Direction::Backward,
+            None => Direction::Neither,
+        },
+        source: own.source(),
         substitution: own
             .substitution
             .iter()

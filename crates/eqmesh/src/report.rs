@@ -165,7 +165,7 @@ fn write_chain(f: &mut fmt::Formatter<'_>, steps: &[Step]) -> fmt::Result {
     for step in steps {
         let backward = if step.is_forward() { "" } else { ", backward" };
         write!(f, "\n  = {}", step.after)?;
-        write!(f, "\n        by {}{backward} ({})", step.rule, step.fact)?;
+        write!(f, "\n        by {}{backward} ({})", step.by(), step.source())?;
         if !step.place.is_empty() {
             write!(f, " at {}", numbers(&step.place, "."))?;
         }

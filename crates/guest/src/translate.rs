@@ -385,6 +385,7 @@ impl From<eqmesh_replica::Reason> for types::StepReason {
                 fact: fact.into(),
             }),
             eqmesh_replica::Reason::Asserted { fact } => types::StepReason::Asserted(fact.into()),
+            eqmesh_replica::Reason::Compacted { snapshot } => types::StepReason::Compacted(snapshot.to_vec()),
         }
     }
 }
@@ -399,6 +400,10 @@ impl From<types::StepReason> for eqmesh_replica::Reason {
                 fact: own.fact.into(),
             },
             types::StepReason::Asserted(fact) => eqmesh_replica::Reason::Asserted { fact: fact.into() },
+            // All zeros if it has another length than 32 bytes, which no component of ours answers: nobody trusts a snapshot of that digest.
+            types::StepReason::Compacted(snapshot) => eqmesh_replica::Reason::Compacted {
+                snapshot: crate::digest_from_wit(snapshot).unwrap_or_default(),
+            },
         }
     }
 }

@@ -4,14 +4,14 @@
 //! (`title`, `desc`) what it shows. The same chain always gives the same bytes.
 //!
 //! ```
-//! use eqmesh_picture::{Chain, Step, svg};
+//! use eqmesh_picture::{Chain, Direction, Step, svg};
 //!
 //! let step = Step {
 //!     before: "(Add (Num 1) (Num 2))".to_owned(),
 //!     after: "(Add (Num 2) (Num 1))".to_owned(),
 //!     place: vec![],
 //!     rule: "commute".to_owned(),
-//!     forward: true,
+//!     direction: Direction::Forward,
 //!     source: "agent 3, fact 2".to_owned(),
 //!     substitution: vec![("a".to_owned(), "(Num 1)".to_owned()), ("b".to_owned(), "(Num 2)".to_owned())],
 //!     lemmas: vec![],
@@ -38,6 +38,18 @@ pub struct Chain {
     pub steps: Vec<Step>,
 }
 
+/// Which way a step goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// From left to right.
+    #[default]
+    Forward,
+    /// From right to left.
+    Backward,
+    /// It is not known how the two sides came to be equal, only that they are: drawn without an arrow.
+    Neither,
+}
+
 /// One step of a chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Step {
@@ -49,8 +61,8 @@ pub struct Step {
     pub place: Vec<u32>,
     /// The rule's name.
     pub rule: String,
-    /// Whether it was used from left to right.
-    pub forward: bool,
+    /// Which way it was used.
+    pub direction: Direction,
     /// Whose fact it is, as text.
     pub source: String,
     /// Each variable with its term.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::fold::{Folded, LIMIT};
 use crate::place::find;
-use crate::{Chain, Step};
+use crate::{Chain, Direction, Step};
 
 /// Widths and heights in pixels.
 const CHARACTER: usize = 8;
@@ -21,7 +21,7 @@ const MAX_TOOLTIP: usize = 4_000;
 const STYLE: &str = "
 text { font: 13px ui-monospace, 'SF Mono', 'Cascadia Mono', 'DejaVu Sans Mono', Menlo, Consolas, monospace; white-space: pre; }
 .page { fill: #ffffff; } .term { fill: #1b1f24; } .heading { fill: #1b1f24; font-weight: bold; }
-.rule { fill: #0b4f9e; } .how { fill: #57606a; font-size: 11px; } .arrow { stroke: #57606a; fill: none; stroke-width: 1.5; }
+.rule { fill: #0b4f9e; } .how { fill: #57606a; font-size: 11px; } .arrow { stroke: #57606a; fill: none; stroke-width: 1.5; } .gone { stroke-dasharray: 2 3; }
 .became { fill: #c8ecd0; } .becomes { fill: none; stroke: #b34700; stroke-width: 1.5; stroke-dasharray: 4 2; }
 @media (prefers-color-scheme: dark) {
 .page { fill: #0d1117; } .term { fill: #e6edf3; } .heading { fill: #e6edf3; }
@@ -116,24 +116,28 @@ impl Drawing {
         let x = MARGIN + 10;
         let (top, bottom) = (self.y + 6, self.y + RULE - 6);
         // The arrow points to where the rule leads: up, if it was used from right to left.
-        let (tail, head, wing) = if step.forward {
-            (top, bottom, bottom - 5)
-        } else {
-            (bottom, top, top + 5)
+        let ends = match step.direction {
+            Direction::Forward => Some((top, bottom, bottom - 5)),
+            Direction::Backward => Some((bottom, top, top + 5)),
+            Direction::Neither => None,
         };
-        let _ = writeln!(
-            self.body,
-            "<path class=\"arrow\" d=\"M{x} {tail}V{head}M{} {wing}L{x} {head}L{} {wing}\"/>",
-            x - 4,
-            x + 4
-        );
+        let _ = match ends {
+            Some((tail, head, wing)) => writeln!(
+                self.body,
+                "<path class=\"arrow\" d=\"M{x} {tail}V{head}M{} {wing}L{x} {head}L{} {wing}\"/>",
+                x - 4,
+                x + 4
+            ),
+            None => writeln!(self.body, "<path class=\"arrow gone\" d=\"M{x} {top}V{bottom}\"/>"),
+        };
         let place: Vec<String> = step.place.iter().map(u32::to_string).collect();
-        let mut text = format!(
-            "{}, {} ({})",
-            fold(&step.rule).iter().collect::<String>(),
-            if step.forward { "forward" } else { "backward" },
-            step.source
-        );
+        let direction = match step.direction {
+            Direction::Forward => ", forward",
+            Direction::Backward => ", backward",
+            Direction::Neither => "",
+        };
+        let rule: String = fold(&step.rule).iter().collect();
+        let mut text = format!("{rule}{direction} ({})", step.source);
         if !place.is_empty() {
             let _ = write!(text, " at {}", place.join("."));
         }

@@ -1,6 +1,6 @@
 //! Pictures are well-formed, need nothing from outside, hold what they show, and are the same each time. `pictures/` has one to look at.
 
-use eqmesh_picture::{Chain, Step, svg};
+use eqmesh_picture::{Chain, Direction, Step, svg};
 use proptest::prelude::*;
 
 fn step(before: &str, after: &str, place: &[u32], rule: &str, forward: bool) -> Step {
@@ -9,7 +9,11 @@ fn step(before: &str, after: &str, place: &[u32], rule: &str, forward: bool) -> 
         after: after.to_owned(),
         place: place.to_vec(),
         rule: rule.to_owned(),
-        forward,
+        direction: if forward {
+            Direction::Forward
+        } else {
+            Direction::Backward
+        },
         source: "agent 3, fact 2".to_owned(),
         substitution: vec![
             ("a".to_owned(), "(Num 1)".to_owned()),
@@ -44,6 +48,16 @@ fn example() -> Vec<Chain> {
             heading: "lemma 0: (Num 1) = (Num (+ 0 1)) <&>".to_owned(),
             start: "(Num 1)".to_owned(),
             steps: vec![step("(Num 1)", "(Add (Num 0) (Num 1))", &[], "fold", false)],
+        },
+        Chain {
+            heading: "the facts are gone".to_owned(),
+            start: "(Num 1)".to_owned(),
+            steps: vec![Step {
+                direction: Direction::Neither,
+                source: "snapshot 8d1e2f9a04c6b7d3…".to_owned(),
+                substitution: Vec::new(),
+                ..step("(Num 1)", "(Neg (Neg (Num 1)))", &[], "facts that were compacted", true)
+            }],
         },
         Chain {
             heading: "nothing to do".to_owned(),

@@ -5,9 +5,13 @@
 //! equality, or congruence. An explanation is a light path from the one term to the other (`path`), congruences laid out as steps inside the term (`chain`).
 //! What the conditions of a rule ask of terms is proven in lemmas, by edges that are older than the application, so that no proof goes round in a circle.
 //!
-//! All of it is a function of the set of facts: every replica that holds the same ones gives the same explanation.
+//! Where the first facts were compacted into a snapshot (`compacted`), all that is left of them is what they came to: the terms that it holds equal are joined by edges that
+//! say so, the oldest of all, and what came later is explained on top of them, step by step.
+//!
+//! All of it is a function of the set of facts and of what of them is compacted: every replica that holds the same ones gives the same explanation.
 
 mod chain;
+mod compacted;
 mod concrete;
 mod equality;
 mod path;
@@ -48,7 +52,7 @@ pub struct ExplanationStep {
     pub before: String,
     /// The whole term after.
     pub after: String,
-    /// False where the rule (or the asserted equality) was used from right to left.
+    /// False where the rule (or the asserted equality) was used from right to left. True for what is compacted: it has no direction.
     pub forward: bool,
     /// The argument positions that lead from the root to the subterm that changed.
     pub place: Vec<u32>,
@@ -75,20 +79,28 @@ pub enum Reason {
         /// The assertion.
         fact: Dot,
     },
+    /// The facts that would show it were compacted: the two subterms stand in one class of a snapshot. By what rule, by whom, and with which facts is not known any more.
+    Compacted {
+        /// The snapshot's digest, as the cut that made it tells.
+        snapshot: [u8; 32],
+    },
 }
 
 impl Reason {
-    /// The fact that it rests on.
-    pub fn fact(&self) -> Dot {
+    /// The fact that it rests on, unless that was compacted.
+    pub fn fact(&self) -> Option<Dot> {
         match self {
-            Reason::Rule { fact, .. } | Reason::Asserted { fact } => *fact,
+            Reason::Rule { fact, .. } | Reason::Asserted { fact } => Some(*fact),
+            Reason::Compacted { .. } => None,
         }
     }
 }
 
 impl Replica {
-    /// Why two terms are equal: a chain of rewrites from the left to the right, empty if they are the same term. Replays all facts: O(facts log facts),
-    /// and besides for each congruence in the explanation a search in one e-class.
+    /// Why two terms are equal: a chain of rewrites from the left to the right, empty if they are the same term. What was compacted ([`Replica::compact`]) is a step without a fact,
+    /// [`Reason::Compacted`]; a chain that gets along without such steps is preferred.
+    ///
+    /// Replays all facts, and reads the snapshot that stands for the first ones: O(facts log facts), and besides for each congruence in the explanation a search in one e-class.
     pub fn explain(&mut self, left: &str, right: &str) -> Result<Explanation, Fault> {
         let (left_class, right_class) = (self.class_of_text(left)?, self.class_of_text(right)?);
         if left_class != right_class {

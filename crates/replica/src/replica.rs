@@ -387,6 +387,13 @@ impl Replica {
     /// What somebody with this version vector lacks, in causal order: blocks, and before them a snapshot if some of the facts have been compacted.
     pub fn delta_since(&self, version: &VersionVector) -> Vec<Arc<[u8]>> {
         let beginning = self.beginning.as_ref().filter(|own| !version.covers(&own.version));
+        let snapshot = beginning.map(|own| own.snapshot.clone());
+        snapshot.into_iter().chain(self.blocks_since(version)).collect()
+    }
+
+    /// The blocks among that.
+    pub(crate) fn blocks_since(&self, version: &VersionVector) -> Vec<Arc<[u8]>> {
+        let beginning = self.beginning.as_ref().filter(|own| !version.covers(&own.version));
         let compacted = beginning.map(|own| &own.version);
         let mut blocks: Vec<_> = self
             .logs
@@ -402,11 +409,7 @@ impl Replica {
             })
             .collect();
         blocks.sort_unstable_by_key(|&(height, agent, first, _)| (height, agent, first));
-        let snapshot = beginning.map(|own| own.snapshot.clone());
-        snapshot
-            .into_iter()
-            .chain(blocks.into_iter().map(|(_, _, _, bytes)| bytes))
-            .collect()
+        blocks.into_iter().map(|(_, _, _, bytes)| bytes).collect()
     }
 
     /// Covers the set of settled facts. O(agents).

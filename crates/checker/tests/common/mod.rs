@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub(crate) mod programs;
+
 use std::collections::BTreeMap;
 
 use eqmesh_agent::{Config, Message, Native, Node, RoundTask};
@@ -119,7 +121,16 @@ impl Network {
     }
 }
 
-fn explanation(own: eqmesh_replica::Explanation) -> Explanation {
+/// In hexadecimal digits.
+pub(crate) fn hex(digest: &[u8; 32]) -> String {
+    use std::fmt::Write as _;
+    digest.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+pub(crate) fn explanation(own: eqmesh_replica::Explanation) -> Explanation {
     let steps = |own: Vec<eqmesh_replica::ExplanationStep>| own.into_iter().map(step).collect();
     let lemma = |own: eqmesh_replica::Lemma| Lemma {
         left: own.left,
@@ -133,7 +144,12 @@ fn explanation(own: eqmesh_replica::Explanation) -> Explanation {
 }
 
 fn step(own: eqmesh_replica::ExplanationStep) -> Step {
-    let fact = own.reason.fact();
+    let fact = own.reason.fact().map(|fact| Fact {
+        agent: fact.agent.number(),
+        incarnation: fact.agent.incarnation(),
+        sequence: fact.sequence,
+    });
+    let mut snapshot = None;
     let (reason, rule, substitution, lemmas) = match own.reason {
         eqmesh_replica::Reason::Rule {
             name,
@@ -143,6 +159,10 @@ fn step(own: eqmesh_replica::ExplanationStep) -> Step {
         } => (Reason::Rule, name, substitution.into_iter().collect(), lemmas),
         eqmesh_replica::Reason::Asserted { .. } => {
             (Reason::Asserted, "union".to_owned(), BTreeMap::default(), Vec::new())
+        }
+        eqmesh_replica::Reason::Compacted { snapshot: digest } => {
+            snapshot = Some(hex(&digest));
+            (Reason::Compacted, String::new(), BTreeMap::default(), Vec::new())
         }
     };
     Step {
@@ -158,10 +178,7 @@ fn step(own: eqmesh_replica::ExplanationStep) -> Step {
         place: own.place,
         substitution,
         lemmas,
-        fact: Fact {
-            agent: fact.agent.number(),
-            incarnation: fact.agent.incarnation(),
-            sequence: fact.sequence,
-        },
+        fact,
+        snapshot,
     }
 }

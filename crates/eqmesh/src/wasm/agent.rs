@@ -112,9 +112,7 @@ impl Agent for WasmAgent {
     }
 
     fn explain(&mut self, left: &str, right: &str) -> Result<Explanation, AgentError> {
-        Ok(call!(self, call_explain, left, right)?
-            .map(explanation)
-            .map_err(fault)?)
+        explanation(call!(self, call_explain, left, right)?.map_err(fault)?)
     }
 
     fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, AgentError> {

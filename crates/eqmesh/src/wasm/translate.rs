@@ -96,8 +96,8 @@ pub(super) fn verdict(own: types::Verdict) -> Verdict {
     }
 }
 
-fn explanation_step(own: types::ExplanationStep) -> ExplanationStep {
-    ExplanationStep {
+fn explanation_step(own: types::ExplanationStep) -> Result<ExplanationStep, AgentError> {
+    Ok(ExplanationStep {
         before: own.before,
         after: own.after,
         forward: own.forward,
@@ -110,21 +110,26 @@ fn explanation_step(own: types::ExplanationStep) -> ExplanationStep {
                 fact: dot(own.fact),
             },
             types::StepReason::Asserted(fact) => Reason::Asserted { fact: dot(fact) },
+            types::StepReason::Compacted(snapshot) => Reason::Compacted {
+                snapshot: digest(snapshot)?,
+            },
         },
-    }
+    })
 }
 
-pub(super) fn explanation(own: types::Explanation) -> Explanation {
-    let steps = |own: Vec<types::ExplanationStep>| own.into_iter().map(explanation_step).collect();
-    let lemma = |own: types::Lemma| Lemma {
-        left: own.left,
-        right: own.right,
-        steps: steps(own.steps),
+pub(super) fn explanation(own: types::Explanation) -> Result<Explanation, AgentError> {
+    let steps = |own: Vec<types::ExplanationStep>| own.into_iter().map(explanation_step).collect::<Result<_, _>>();
+    let lemma = |own: types::Lemma| {
+        Ok::<_, AgentError>(Lemma {
+            left: own.left,
+            right: own.right,
+            steps: steps(own.steps)?,
+        })
     };
-    Explanation {
-        steps: steps(own.steps),
-        lemmas: own.lemmas.into_iter().map(lemma).collect(),
-    }
+    Ok(Explanation {
+        steps: steps(own.steps)?,
+        lemmas: own.lemmas.into_iter().map(lemma).collect::<Result<_, _>>()?,
+    })
 }
 
 pub(super) fn summary(own: wit::Summary) -> Result<Summary, AgentError> {

@@ -19,7 +19,8 @@ const MAX_LAID: usize = 10 * MAX_STEPS;
 #[derive(Clone, Debug)]
 struct Laid {
     before: u32,
-    edge: u32,
+    /// None: by the snapshot that stands for the first facts.
+    edge: Option<u32>,
     forward: bool,
     place: Vec<u32>,
     after: u32,
@@ -116,7 +117,8 @@ impl<'r> Prover<'r> {
         let mut wanted = Vec::new();
         // The last comes first: what the first step wants is proven first.
         for step in chain.iter().rev() {
-            let Why::Rule(at) = self.replay.equalities.edges[step.edge as usize].why else {
+            let Some(edge) = step.edge else { continue };
+            let Why::Rule(at) = self.replay.equalities.edges[edge as usize].why else {
                 continue;
             };
             let before = self.replay.applications[at as usize].before;
@@ -197,6 +199,7 @@ impl<'r> Prover<'r> {
             };
             let own = &self.replay.equalities.edges[edge as usize];
             let to = if forward { own.right } else { own.left };
+            let compacted = own.why == Why::Compacted;
             let after = self.replay.equalities.terms.replace(whole, &place, to);
             if let Some(&at) = seen.get(&after) {
                 // It went round in a circle: cut it out.
@@ -207,8 +210,8 @@ impl<'r> Prover<'r> {
             } else {
                 chain.push(Laid {
                     before: whole,
-                    edge,
-                    forward,
+                    edge: (!compacted).then_some(edge),
+                    forward: forward || compacted,
                     place,
                     after,
                 });
@@ -216,7 +219,35 @@ impl<'r> Prover<'r> {
             }
             whole = after;
         }
-        Ok(chain)
+        Ok(self.fold(chain))
+    }
+
+    /// Makes one step of those in a row that the snapshot shows at once: where it has what was there before, and what is there after. What stands between is the least term of a class, and
+    /// of no interest.
+    fn fold(&mut self, chain: Vec<Laid>) -> Vec<Laid> {
+        let Replay {
+            equalities, compacted, ..
+        } = &mut self.replay;
+        let Some(compacted) = compacted else { return chain };
+        let terms = &equalities.terms;
+        let mut folded: Vec<Laid> = Vec::with_capacity(chain.len());
+        for step in chain {
+            if step.edge.is_none()
+                && let Some(last) = folded.last_mut().filter(|last| last.edge.is_none())
+            {
+                let common = last.place.iter().zip(&step.place).take_while(|(a, b)| a == b).count();
+                let place = &step.place[..common];
+                let class = |whole: u32| terms.at(whole, place).and_then(|term| compacted.class_of(terms, term));
+                let ends = [last.before, step.after].map(class);
+                if ends[0].is_some() && ends[0] == ends[1] {
+                    last.after = step.after;
+                    last.place.truncate(common);
+                    continue;
+                }
+            }
+            folded.push(step);
+        }
+        folded
     }
 
     /// The columns in which two congruent terms differ, with what stands there.
@@ -263,10 +294,17 @@ impl<'r> Prover<'r> {
     }
 
     fn step(&mut self, step: &Laid) -> Result<ExplanationStep, Fault> {
-        let reason = match self.replay.equalities.edges[step.edge as usize].why {
-            Why::Rule(at) => self.reason(at)?,
-            Why::Asserted(fact) => Reason::Asserted { fact },
-            Why::Congruence => return Err(unproven()),
+        let why = step.edge.map(|edge| self.replay.equalities.edges[edge as usize].why);
+        let reason = match why {
+            Some(Why::Rule(at)) => self.reason(at)?,
+            Some(Why::Asserted(fact)) => Reason::Asserted { fact },
+            Some(Why::Congruence | Why::Compacted) => return Err(unproven()),
+            None => {
+                let compacted = self.replay.compacted.as_ref().ok_or_else(unproven)?;
+                Reason::Compacted {
+                    snapshot: compacted.digest,
+                }
+            }
         };
         Ok(ExplanationStep {
             before: self.text(Child::Term(step.before))?,

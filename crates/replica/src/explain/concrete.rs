@@ -57,6 +57,18 @@ impl Terms {
         &self.terms[id as usize]
     }
 
+    /// How many there are. The number of a term is greater than those of the terms under it.
+    pub(super) fn len(&self) -> usize {
+        self.terms.len()
+    }
+
+    /// The subterm at a place, if the place leads to a term.
+    pub(super) fn at(&self, whole: u32, place: &[u32]) -> Option<u32> {
+        place
+            .iter()
+            .try_fold(whole, |at, &column| self.children(at).get(column as usize)?.term())
+    }
+
     /// The term with the subterm at a place replaced; the place must lead to a term.
     pub(super) fn replace(&mut self, whole: u32, place: &[u32], with: u32) -> u32 {
         let mut way = Vec::with_capacity(place.len());

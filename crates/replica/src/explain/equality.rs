@@ -12,7 +12,7 @@ use super::concrete::{Child, Term, Terms};
 use super::path::Search;
 use crate::version::Dot;
 
-/// What justifies an edge. A history that was compacted into a snapshot would be one more reason here, between the terms that it holds equal.
+/// What justifies an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     /// The arguments are equal, by older edges.
@@ -21,7 +21,12 @@ pub(super) enum Why {
     Asserted(Dot),
     /// From left to right; the position among the applications.
     Rule(u32),
+    /// The snapshot that stands for the first facts has both in one class.
+    Compacted,
 }
+
+/// What an edge of a snapshot weighs, in steps: it says nothing, so that many steps that say something are better.
+const COMPACTED: u32 = 1_000;
 
 /// An equality. Its age is its position among all: less is older.
 #[derive(Clone, Copy, Debug)]
@@ -173,6 +178,7 @@ impl Equalities {
                     self.weight(&arguments)
                 }
                 Why::Asserted(_) | Why::Rule(_) => 1u32.saturating_add(conditions),
+                Why::Compacted => COMPACTED,
             };
             let edge = self.edges.len() as u32;
             self.edges.push(Edge {

@@ -159,7 +159,7 @@ impl Equalities {
                     to,
                     before: edge,
                 }),
-                (Why::Rule(_) | Why::Asserted(_), _) => path.push(Segment::Step {
+                (Why::Rule(_) | Why::Asserted(_) | Why::Compacted, _) => path.push(Segment::Step {
                     edge,
                     forward: own.left == at,
                 }),

@@ -8,12 +8,14 @@ use eqmesh_egraph::rule::{Action, Atom, Operand, Query, Rule, Variable};
 use eqmesh_egraph::term::{Argument, Term};
 use eqmesh_egraph::value::Value;
 
+use super::compacted::{Compacted, SnapshotTerms};
 use super::concrete::Child;
 use super::equality::{Equalities, Why};
 use super::shape::{Condition, Shape, Side};
 use crate::block::{Block, Body, BodyArgument, Segment};
 use crate::fault::Fault;
 use crate::replica::Replica;
+use crate::snapshot::Snapshot;
 use crate::version::{AgentId, Dot, Name, VersionVector};
 
 /// One application of a rule, as it stood.
@@ -38,26 +40,40 @@ pub(super) struct Replay {
     pub(super) applications: Vec<Application>,
     /// By term: whether the user stated it or a term that it stands in. Terms after the last one were not.
     pub(super) stated: Vec<bool>,
+    /// None if all facts are there.
+    pub(super) compacted: Option<Compacted>,
     shapes: BTreeMap<Dot, Shape>,
-    names: BTreeMap<AgentId, Vec<u32>>,
+    names: BTreeMap<AgentId, Named>,
     /// What the block under way says is equal under conditions: two terms, and the application.
     said: Vec<(u32, u32, u32)>,
 }
 
+/// The terms of the nodes that an agent has named, in order.
+#[derive(Debug, Default)]
+struct Named {
+    /// The ordinal of the first of them.
+    first: u32,
+    terms: Vec<u32>,
+}
+
 impl Replica {
-    /// Replays all settled facts.
+    /// Replays all settled facts, on top of the snapshot that stands for the first ones, if there is one.
     pub(super) fn replay(&mut self) -> Result<Replay, Fault> {
         let mut replay = Replay::default();
-        if self.beginning().is_some() {
-            return Err(Fault::Refused(
-                "the first facts have been compacted, so it cannot be shown any more what they came to step by step"
-                    .to_owned(),
-            ));
+        let beginning = self.beginning_bytes();
+        let beginning = beginning.map(|(bytes, digest)| Ok::<_, Fault>((Snapshot::decode(&bytes)?, digest)));
+        let beginning = beginning.transpose()?;
+        let numbering = beginning.as_ref().map(|(snapshot, _)| self.numbering(snapshot));
+        if let Some((snapshot, digest)) = &beginning {
+            replay.begin(&mut self.graph, snapshot, *digest);
         }
         let broken = || Fault::Refused("a settled fact could not be replayed".to_owned());
-        for bytes in self.delta_since(&VersionVector::default()) {
+        for bytes in self.blocks_since(&VersionVector::default()) {
             let block = self.accepted(Block::decode(&bytes)?);
-            let frame = self.frame(&block.base);
+            let frame = match &numbering {
+                Some(numbering) => numbering.frame(&block.base),
+                None => self.frame(&block.base),
+            };
             let first_application = replay.applications.len();
             let mut sequence = block.first;
             for segment in &block.segments {
@@ -68,10 +84,12 @@ impl Replica {
                             agent: block.origin,
                             sequence,
                         };
-                        let (agent, names) = self.names_of_cut(dot).ok_or_else(broken)?;
-                        let terms = names.into_iter().map(|name| replay.named(name));
-                        let terms = terms.collect::<Option<Vec<u32>>>().ok_or_else(broken)?;
-                        replay.names.insert(agent, terms);
+                        let (agent, snapshot) = self.snapshot_of_era(dot).ok_or_else(broken)?;
+                        let snapshot = Snapshot::decode(&snapshot)?;
+                        // That they are equal follows from the facts before.
+                        let own = SnapshotTerms::add(&mut replay.equalities, &mut self.graph, &snapshot);
+                        let terms = own.rows;
+                        replay.names.insert(agent, Named { first: 0, terms });
                     }
                     Segment::Term { body, .. } => {
                         replay.body(&mut self.graph, &block, body).ok_or_else(broken)?;
@@ -118,6 +136,31 @@ impl Replica {
 }
 
 impl Replay {
+    /// Begins with a snapshot: its terms, what it holds equal, and the names that facts since may refer to.
+    fn begin(&mut self, graph: &mut EGraph, snapshot: &Snapshot, digest: [u8; 32]) {
+        let SnapshotTerms { rows, equal } = SnapshotTerms::add(&mut self.equalities, graph, snapshot);
+        for (row, least) in equal {
+            self.equalities.equate(row, least, Why::Compacted, &[]);
+        }
+        self.equalities.close();
+        self.compacted = Some(Compacted::new(graph, snapshot, digest));
+        let terms = |numbers: &[u32]| numbers.iter().map(|&number| rows[number as usize]).collect();
+        for head in &snapshot.heads {
+            let named = Named {
+                first: head.first_row,
+                terms: terms(&head.rows),
+            };
+            self.names.insert(head.agent, named);
+        }
+        if let Some(before) = &snapshot.before {
+            let named = Named {
+                first: 0,
+                terms: terms(&before.rows),
+            };
+            self.names.insert(before.agent(), named);
+        }
+    }
+
     /// Enters what a block says. What has conditions comes last, since they have to rest on older edges.
     fn enter(&mut self, first_application: usize) {
         self.equalities.close();
@@ -230,7 +273,7 @@ impl Replay {
                 } => {
                     let children = children(graph, arguments, &bound)?;
                     let id = self.equalities.add(operators[operator.0 as usize], children);
-                    self.names.entry(fact.agent).or_default().push(id);
+                    self.names.entry(fact.agent).or_default().terms.push(id);
                     bound[class.0 as usize] = Some(Child::Term(id));
                 }
                 Action::Compute {
@@ -331,7 +374,7 @@ impl Replay {
         if let Some(name) = body.reference {
             return self.named(name);
         }
-        let first = self.names.get(&block.origin).map_or(0, Vec::len);
+        let first = self.names.get(&block.origin).map_or(0, |named| named.terms.len());
         for (operator, arguments) in &body.nodes {
             let operator = graph.declare(&block.operators[*operator as usize]);
             let children = arguments
@@ -339,7 +382,7 @@ impl Replay {
                 .map(|argument| {
                     Some(match argument {
                         BodyArgument::Node(position) => {
-                            Child::Term(*self.names.get(&block.origin)?.get(first + *position as usize)?)
+                            Child::Term(*self.names.get(&block.origin)?.terms.get(first + *position as usize)?)
                         }
                         BodyArgument::Name(name) => Child::Term(self.named(*name)?),
                         BodyArgument::Value(value) => Child::Value(graph.values.intern(value)),
@@ -347,16 +390,18 @@ impl Replay {
                 })
                 .collect::<Option<Box<[_]>>>()?;
             let id = self.equalities.add(operator, children);
-            self.names.entry(block.origin).or_default().push(id);
+            self.names.entry(block.origin).or_default().terms.push(id);
             let stated = self.stated.len().max(id as usize + 1);
             self.stated.resize(stated, false);
             self.stated[id as usize] = true;
         }
-        self.names.get(&block.origin)?.last().copied()
+        self.names.get(&block.origin)?.terms.last().copied()
     }
 
     fn named(&self, name: Name) -> Option<u32> {
-        self.names.get(&name.agent)?.get(name.ordinal as usize).copied()
+        let named = self.names.get(&name.agent)?;
+        let at = name.ordinal.checked_sub(named.first)?;
+        named.terms.get(at as usize).copied()
     }
 }
 

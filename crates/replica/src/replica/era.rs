@@ -16,10 +16,12 @@ use std::sync::Arc;
 use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::graph::{EGraph, RowId};
 
+use super::snapshots::history_of;
 use super::{Birth, Options, Replica, Waiting};
 use crate::block::{Block, Cut, Segment};
 use crate::fault::Fault;
 use crate::log::{Baseline, Frame, Log};
+use crate::snapshot::{Before, Snapshot};
 use crate::version::{AgentId, Dot, Name, VersionVector};
 
 /// The number that no agent has: the makers of the names that snapshots give have it.
@@ -28,6 +30,19 @@ const NOBODY: u32 = AgentId::MAX_NUMBER + 1;
 /// Whether a name is one that a snapshot gave.
 pub(super) fn is_of_snapshot(name: Name) -> bool {
     name.agent.number() == NOBODY
+}
+
+/// The maker of the names that the snapshot of a cut gives.
+fn maker(number: u32, Dot { agent, sequence }: Dot) -> AgentId {
+    let mixed = (u64::from(agent.0) << 32 ^ sequence).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    AgentId((number & 0xf) << 28 | ((mixed >> 52) as u32) << 16 | NOBODY)
+}
+
+impl Before {
+    /// The maker of the names that the snapshot of this era gives.
+    pub(crate) fn agent(&self) -> AgentId {
+        maker(self.number, self.fact)
+    }
 }
 
 /// What follows a cut.
@@ -54,9 +69,7 @@ impl Era {
     ///
     /// Eras whose names are in use at one time differ in it: those that follow each other by their number, and those that were begun side by side by their cut.
     pub(super) fn agent(&self) -> AgentId {
-        let Dot { agent, sequence } = self.fact;
-        let mixed = (u64::from(agent.0) << 32 ^ sequence).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        AgentId((self.number & 0xf) << 28 | ((mixed >> 52) as u32) << 16 | NOBODY)
+        maker(self.number, self.fact)
     }
 
     /// The digest of its snapshot, unless that is long gone.
@@ -102,19 +115,34 @@ impl Replica {
         Frame::of(&self.logs, self.era_of(base).map(Era::baseline), base)
     }
 
-    /// The names that a cut gives: their maker, and for each of them another name that its node had before.
-    pub(crate) fn names_of_cut(&self, cut: Dot) -> Option<(AgentId, Vec<Name>)> {
+    /// The snapshot of a cut that is not under the one that the facts here begin with, and the maker of the names that it gives its rows.
+    pub(crate) fn snapshot_of_era(&self, cut: Dot) -> Option<(AgentId, Arc<[u8]>)> {
         let era = self.eras.iter().find(|era| era.fact == cut)?;
-        let mut first: BTreeMap<RowId, Name> = BTreeMap::new();
-        for (&agent, log) in &self.logs {
-            let named = log.ordinal_after(era.version.get(agent)) - log.first_row;
-            for (ordinal, &row) in (log.first_row..).zip(&log.rows[..named as usize]) {
-                let name = Name { agent, ordinal };
-                first.entry(self.graph.resolve(row)).or_insert(name);
-            }
+        let (snapshot, _) = era.snapshot.as_ref()?;
+        Some((era.agent(), snapshot.clone()))
+    }
+
+    /// The snapshot that the facts here begin with, and its digest.
+    pub(crate) fn beginning_bytes(&self) -> Option<(Arc<[u8]>, [u8; 32])> {
+        let own = self.beginning.as_ref()?;
+        Some((own.snapshot.clone(), own.digest))
+    }
+
+    /// How the blocks since this snapshot, with which the facts here begin, number nodes.
+    pub(crate) fn numbering(&self, snapshot: &Snapshot) -> Numbering {
+        // Nothing but the places of rows matters.
+        let rows: Vec<RowId> = (0..snapshot.rows() as u32).map(RowId).collect();
+        let (before, mut logs) = history_of(snapshot, &rows);
+        for (&agent, own) in &self.logs {
+            let log = logs.entry(agent).or_default();
+            let covered = log.last();
+            let since = own.entries.partition_point(|entry| entry.last <= covered);
+            log.entries.extend_from_slice(&own.entries[since..]);
         }
-        let names = era.rows.iter().map(|&row| first.get(&self.graph.resolve(row)).copied());
-        Some((era.agent(), names.collect::<Option<_>>()?))
+        let mut eras: Vec<Era> = before.into_iter().collect();
+        let known = eras.first().map(|era| era.fact);
+        eras.extend(self.eras.iter().filter(|era| Some(era.fact) != known).cloned());
+        Numbering { logs, eras }
     }
 
     /// What of a settled block was accepted.
@@ -498,6 +526,20 @@ impl Replica {
     /// Whether the cut of a snapshot is settled here.
     pub(super) fn has_entered(&self, digest: &[u8; 32]) -> bool {
         self.eras.iter().any(|era| era.digest().as_ref() == Some(digest))
+    }
+}
+
+/// What the blocks since a snapshot number nodes by. Compaction takes away the names that blocks of the era before the cut refer to; the snapshot itself keeps them.
+#[derive(Debug)]
+pub(crate) struct Numbering {
+    logs: BTreeMap<AgentId, Log>,
+    eras: Vec<Era>,
+}
+
+impl Numbering {
+    /// The order of the nodes under a version vector.
+    pub(crate) fn frame(&self, base: &VersionVector) -> Frame {
+        Frame::of(&self.logs, covering(&self.eras, base).map(Era::baseline), base)
     }
 }
 

@@ -14,7 +14,7 @@ use super::{Birth, KnownRule, Label, Options, Replica};
 use crate::fault::Fault;
 use crate::log::{Entry, Log};
 use crate::snapshot::{Before, BoundLabel, Head, Snapshot, Stub, Table};
-use crate::version::VersionVector;
+use crate::version::{AgentId, VersionVector};
 
 impl Replica {
     /// The snapshot of all facts, and the row of each of its nodes. Leaves only what belongs to the era.
@@ -136,23 +136,10 @@ impl Replica {
         let rows = restore(&mut replica.graph, &snapshot)?;
         replica.height = snapshot.height;
         let version = snapshot.version();
-        if let Some(before) = snapshot.before {
-            let era = Era {
-                number: before.number,
-                height: before.height,
-                fact: before.fact,
-                version: before.version,
-                rows: before.rows.iter().map(|&number| rows[number as usize]).collect(),
-                snapshot: None,
-                closed: Some(VersionVector::default()),
-            };
-            replica.floor = Some(era.fact);
-            replica.eras.push(era);
-        }
-        for head in snapshot.heads {
-            let log = log_of(&head, &rows);
-            replica.logs.insert(head.agent, log);
-        }
+        let (before, logs) = history_of(&snapshot, &rows);
+        replica.floor = before.as_ref().map(|era| era.fact);
+        replica.eras.extend(before);
+        replica.logs = logs;
         replica.name_rows();
         if replica.births.contains(&Birth::NEVER) {
             return Err(Fault::Malformed("not a snapshot: a row has no name".to_owned()));
@@ -190,6 +177,21 @@ fn stub(entry: &Entry) -> Stub {
         height: entry.height,
         layout: entry.layout.clone(),
     }
+}
+
+/// The era and the logs that a snapshot tells of, given its rows.
+pub(super) fn history_of(snapshot: &Snapshot, rows: &[RowId]) -> (Option<Era>, BTreeMap<AgentId, Log>) {
+    let era = snapshot.before.as_ref().map(|before| Era {
+        number: before.number,
+        height: before.height,
+        fact: before.fact,
+        version: before.version.clone(),
+        rows: before.rows.iter().map(|&number| rows[number as usize]).collect(),
+        snapshot: None,
+        closed: Some(VersionVector::default()),
+    });
+    let logs = snapshot.heads.iter().map(|head| (head.agent, log_of(head, rows)));
+    (era, logs.collect())
 }
 
 /// The log that a snapshot tells of.
