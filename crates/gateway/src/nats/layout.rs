@@ -1,0 +1,208 @@
+//! What a network has in the broker: streams and consumers.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::{self, ErrorCode};
+use eqmesh_replica::AgentId;
+
+use super::{Nats, patiently};
+use crate::broker::BrokerError;
+use crate::route::Subjects;
+
+/// The stream's name where the network has none.
+const NAME: &str = "eqmesh";
+
+/// How long and how much is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keeping {
+    /// The most bytes of messages; beyond, what all agents have got is dropped, and if that does not help, agents have to wait with more.
+    pub bytes: u64,
+    /// How long a message is kept, delivered or not. An agent that was away for longer asks the others for what it lacks.
+    pub age: Duration,
+    /// For how long a message that is published again is noticed.
+    pub window: Duration,
+    /// On how many servers of a cluster.
+    pub replicas: usize,
+}
+
+impl Default for Keeping {
+    /// 1 GiB, a week, ten minutes, one server.
+    fn default() -> Keeping {
+        Keeping {
+            bytes: 1 << 30,
+            age: Duration::from_hours(7 * 24),
+            window: Duration::from_mins(10),
+            replicas: 1,
+        }
+    }
+}
+
+/// What a network has in the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Its subjects.
+    pub(crate) subjects: Subjects,
+    /// The name of its stream.
+    pub(crate) stream: String,
+    /// How long and how much is kept.
+    pub keeping: Keeping,
+    /// How long the broker waits before it delivers a message again of which nothing was said. Should exceed what a delivery may take.
+    pub ack_wait: Duration,
+    /// How many messages an agent may have on the way to it.
+    pub max_ack_pending: u32,
+    /// How often a message is delivered before it is given up.
+    pub max_deliver: u32,
+    /// Whether streams and consumers are somebody else's to make and to look after: the user may not.
+    pub restricted: bool,
+}
+
+impl Layout {
+    /// What a network has that has a name, or is the only one of its broker.
+    pub fn new(network: Option<&str>) -> Result<Layout, crate::BadName> {
+        Ok(Layout {
+            subjects: Subjects::new(network)?,
+            stream: network.unwrap_or(NAME).to_owned(),
+            keeping: Keeping::default(),
+            ack_wait: Duration::from_secs(15),
+            max_ack_pending: 256,
+            max_deliver: 8,
+            restricted: false,
+        })
+    }
+
+    /// The network's subjects.
+    pub fn subjects(&self) -> &Subjects {
+        &self.subjects
+    }
+
+    /// The name of the stream of messages.
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// The name of the stream of dead letters.
+    pub fn dead_letters(&self) -> String {
+        format!("{}-dead-letters", self.stream)
+    }
+
+    /// The name of the stream of what the server says of messages that nobody settled.
+    pub fn advisories(&self) -> String {
+        format!("{}-advisories", self.stream)
+    }
+
+    /// The name of an agent's consumer.
+    pub fn consumer(agent: AgentId) -> String {
+        format!("agent-{}", agent.number())
+    }
+
+    /// Where the server says that nobody settled a message.
+    fn advisory_subject(&self) -> String {
+        format!("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{}.*", self.stream)
+    }
+
+    fn kept(&self, name: String, subjects: Vec<String>) -> stream::Config {
+        stream::Config {
+            name,
+            subjects,
+            retention: RetentionPolicy::Limits,
+            discard: DiscardPolicy::New,
+            storage: StorageType::File,
+            max_bytes: i64::try_from(self.keeping.bytes).unwrap_or(i64::MAX),
+            max_age: self.keeping.age,
+            duplicate_window: self.keeping.window.min(self.keeping.age),
+            num_replicas: self.keeping.replicas,
+            allow_direct: true,
+            ..stream::Config::default()
+        }
+    }
+
+    fn streams(&self) -> [stream::Config; 3] {
+        let dead = self.subjects.under("dead-letters.*");
+        [
+            self.kept(self.stream.clone(), self.subjects.durable()),
+            // When there is no room for dead letters, the oldest go: what cannot be delivered must not hold up what can.
+            stream::Config {
+                discard: DiscardPolicy::Old,
+                max_age: Duration::ZERO,
+                duplicate_window: self.keeping.window,
+                ..self.kept(self.dead_letters(), vec![dead])
+            },
+            stream::Config {
+                discard: DiscardPolicy::Old,
+                ..self.kept(self.advisories(), vec![self.advisory_subject()])
+            },
+        ]
+    }
+
+    fn consumer_config(&self, agent: AgentId) -> pull::Config {
+        pull::Config {
+            durable_name: Some(Layout::consumer(agent)),
+            filter_subjects: self.subjects.durable_for(agent),
+            deliver_policy: DeliverPolicy::All,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: self.ack_wait,
+            max_ack_pending: i64::from(self.max_ack_pending),
+            max_deliver: i64::from(self.max_deliver),
+            ..pull::Config::default()
+        }
+    }
+
+    pub(super) fn advisory_config(&self) -> pull::Config {
+        pull::Config {
+            durable_name: Some("gateway".to_owned()),
+            deliver_policy: DeliverPolicy::All,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: self.ack_wait,
+            ..pull::Config::default()
+        }
+    }
+}
+
+impl Nats {
+    /// Makes what is missing. What is there with other settings gets these.
+    pub(super) async fn make(&self, agents: &[AgentId]) -> Result<(), BrokerError> {
+        let (jetstream, layout) = (&self.0.jetstream, &self.0.layout);
+        if !layout.restricted {
+            for config in layout.streams() {
+                let name = config.name.clone();
+                let made = patiently("making a stream", jetstream.create_or_update_stream(config)).await;
+                made.map_err(|error| explain(&format!("the stream {name}"), error))?;
+            }
+        }
+        for &agent in agents {
+            let name = Layout::consumer(agent);
+            let consumer = if layout.restricted {
+                patiently(
+                    "looking for a consumer",
+                    jetstream.get_consumer_from_stream(&name, &layout.stream),
+                )
+                .await
+            } else {
+                let config = layout.consumer_config(agent);
+                patiently(
+                    "making a consumer",
+                    jetstream.create_consumer_on_stream(config, &layout.stream),
+                )
+                .await
+            };
+            let consumer = consumer
+                .map_err(|error| explain(&format!("the consumer {name} of stream {}", layout.stream), error))?;
+            self.0.consumers.write().await.insert(agent.number(), consumer);
+        }
+        Ok(())
+    }
+}
+
+fn explain(what: &str, error: BrokerError) -> BrokerError {
+    match error {
+        BrokerError::Unavailable(why) => BrokerError::Unavailable(format!("{what}: {why}")),
+        other => other,
+    }
+}
+
+/// Whether a stream refused a message because it is full.
+pub(super) fn is_full(error: &jetstream::Error) -> bool {
+    error.error_code() == ErrorCode::STREAM_STORE_FAILED
+}
