@@ -289,38 +289,52 @@ struct Step {
     before: String,
     after: String,
     reason: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
     rule: String,
     direction: &'static str,
     place: Vec<u32>,
     substitution: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lemmas: Vec<u32>,
-    fact: Fact,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fact: Option<Fact>,
+    /// The digest of the snapshot that stands for what would show it, where that was compacted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<String>,
 }
 
 impl From<types::ExplanationStep> for Step {
     fn from(own: types::ExplanationStep) -> Step {
-        let (reason, rule, substitution, lemmas, fact) = match own.reason {
-            types::StepReason::Applied(own) => (
-                "rule",
-                own.rule,
-                own.substitution.into_iter().collect(),
-                own.lemmas,
-                own.fact,
-            ),
-            types::StepReason::Asserted(fact) => ("asserted", "union".to_owned(), BTreeMap::new(), Vec::new(), fact),
-        };
-        Step {
+        let mut step = Step {
             before: own.before,
             after: own.after,
-            reason,
-            rule,
+            reason: "rule",
+            rule: String::new(),
             direction: if own.forward { "forward" } else { "backward" },
             place: own.place,
-            substitution,
-            lemmas,
-            fact: fact.into(),
+            substitution: BTreeMap::new(),
+            lemmas: Vec::new(),
+            fact: None,
+            snapshot: None,
+        };
+        match own.reason {
+            types::StepReason::Applied(own) => {
+                step.rule = own.rule;
+                step.substitution = own.substitution.into_iter().collect();
+                step.lemmas = own.lemmas;
+                step.fact = Some(own.fact.into());
+            }
+            types::StepReason::Asserted(fact) => {
+                step.reason = "asserted";
+                step.rule = "union".to_owned();
+                step.fact = Some(fact.into());
+            }
+            types::StepReason::Compacted(snapshot) => {
+                step.reason = "compacted";
+                step.snapshot = Some(hex(&snapshot));
+            }
         }
+        step
     }
 }
 

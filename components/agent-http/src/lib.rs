@@ -37,8 +37,6 @@ pub(crate) struct Asked<'a> {
     pub(crate) request: &'a Request,
     /// The query's parameters, in their order.
     parameters: Vec<(String, String)>,
-    /// Of those, what the resource knows; anything else is refused, lest a slip of the pen be ignored.
-    pub(crate) path: &'a str,
 }
 
 impl Asked<'_> {
@@ -67,7 +65,7 @@ impl Asked<'_> {
         }
     }
 
-    /// Fails if there are parameters besides these.
+    /// Fails if there are parameters besides these: a slip of the pen is not to be ignored.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), Problem> {
         match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) if known.is_empty() => {

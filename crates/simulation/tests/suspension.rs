@@ -28,7 +28,13 @@ fn sweep(scenario: &Scenario, seeds: std::ops::Range<u64>) {
 
 #[test]
 fn networks_of_suspended_agents_converge_under_every_fault() {
-    for (agents, suspend, seeds) in [(1, 0.5, 0..100), (2, 0.5, 0..100), (3, 0.3, 0..600), (4, 1.0, 600..1_000), (5, 0.7, 1_000..1_300)] {
+    for (agents, suspend, seeds) in [
+        (1, 0.5, 0..100),
+        (2, 0.5, 0..100),
+        (3, 0.3, 0..600),
+        (4, 1.0, 600..1_000),
+        (5, 0.7, 1_000..1_300),
+    ] {
         sweep(&hostile(agents, suspend), seeds);
     }
 }
@@ -54,7 +60,15 @@ fn but_for_suspensions(report: Report) -> Report {
 #[test]
 fn probe() {
     for topology in [Topology::Mesh, Topology::Sierpinski, Topology::Expander] {
-        for (agents, workload) in [(1, "sums"), (3, "sums"), (1, "tiny"), (3, "tiny"), (4, "tiny"), (9, "tiny"), (4, "hundred")] {
+        for (agents, workload) in [
+            (1, "sums"),
+            (3, "sums"),
+            (1, "tiny"),
+            (3, "tiny"),
+            (4, "tiny"),
+            (9, "tiny"),
+            (4, "hundred"),
+        ] {
             for suspend in [0.3, 1.0] {
                 let scenario = Scenario {
                     agents,
@@ -64,7 +78,17 @@ fn probe() {
                 };
                 let awake = Simulation::new(scenario.clone()).unwrap().run(1);
                 let suspended = Simulation::new(Scenario { suspend, ..scenario }).unwrap().run(1);
-                eprintln!("{topology:?} {agents} {workload} {suspend} {}: {} {}; {} {}; {} {} bytes {}", awake.clone() == but_for_suspensions(suspended.clone()), awake.messages, suspended.messages, awake.facts, suspended.facts, awake.ticks, suspended.ticks, suspended.suspended_bytes);
+                eprintln!(
+                    "{topology:?} {agents} {workload} {suspend} {}: {} {}; {} {}; {} {} bytes {}",
+                    awake.clone() == but_for_suspensions(suspended.clone()),
+                    awake.messages,
+                    suspended.messages,
+                    awake.facts,
+                    suspended.facts,
+                    awake.ticks,
+                    suspended.ticks,
+                    suspended.suspended_bytes
+                );
             }
         }
     }

@@ -193,7 +193,10 @@ impl Mesh {
             let whole = (node.summary(), node.events(0, u32::MAX), node.metrics());
             let network = (node.members(), node.claim(), node.superseded(), node.doubles());
             let facts = (node.version(), node.stable(), node.is_spare(), node.converged());
-            let labels = (node.check("(= late (L 3))", 1).ok(), node.check("(= (L 4) (L 5))", 1).ok());
+            let labels = (
+                node.check("(= late (L 3))", 1).ok(),
+                node.check("(= (L 4) (L 5))", 1).ok(),
+            );
             format!("{:?}", (whole, network, facts, labels))
         };
         self.nodes.iter_mut().map(of).collect::<Vec<_>>().join("\n")
@@ -312,7 +315,11 @@ fn only_what_is_new_is_stored_after_an_absence() {
         let new = again.unstored();
         assert_eq!((new.instead, new.parts.len()), (false, 1));
         let span = eqmesh_replica::span(&new.parts[0]).unwrap();
-        assert_eq!((span.origin, span.first), (again.config.id, last + 1), "it goes on behind its facts");
+        assert_eq!(
+            (span.origin, span.first),
+            (again.config.id, last + 1),
+            "it goes on behind its facts"
+        );
         // Message ids go on, too.
         let before = mesh.nodes[0].next_message;
         assert!(before > 0 && messages[0].id == before);
@@ -334,7 +341,12 @@ fn facts_that_the_state_does_not_know_of_are_no_harm() {
     mesh.calm(10);
     for node in &mut mesh.nodes {
         assert!(node.converged());
-        assert_eq!(node.extract("(Num 77)", 1, eqmesh_egraph::extract::CostModel::Tree, None).unwrap().len(), 1);
+        assert_eq!(
+            node.extract("(Num 77)", 1, eqmesh_egraph::extract::CostModel::Tree, None)
+                .unwrap()
+                .len(),
+            1
+        );
     }
 }
 
@@ -342,19 +354,46 @@ fn facts_that_the_state_does_not_know_of_are_no_harm() {
 fn what_does_not_fit_is_refused_and_changes_nothing() {
     let mut mesh = converged(u64::MAX);
     let (config, now) = (mesh.nodes[0].config, mesh.now);
-    assert!(matches!(fresh(config).suspend(), Err(Fault::Misplaced(_))), "it does not run free");
+    assert!(
+        matches!(fresh(config).suspend(), Err(Fault::Misplaced(_))),
+        "it does not run free"
+    );
     let state = mesh.nodes[0].suspend().unwrap();
-    assert!(matches!(mesh.nodes[0].resume(&state, now), Err(Fault::Misplaced(_))), "it is there");
+    assert!(
+        matches!(mesh.nodes[0].resume(&state, now), Err(Fault::Misplaced(_))),
+        "it is there"
+    );
     let stored = mesh.disks[0].clone();
     for (other, broken) in [
-        (Config { id: AgentId(1), ..config }, 0),
-        (Config { id: AgentId::new(0, 1).unwrap(), ..config }, 0),
+        (
+            Config {
+                id: AgentId(1),
+                ..config
+            },
+            0,
+        ),
+        (
+            Config {
+                id: AgentId::new(0, 1).unwrap(),
+                ..config
+            },
+            0,
+        ),
         (Config { agents: 4, ..config }, 0),
-        (Config { coloring: false, ..config }, 0),
+        (
+            Config {
+                coloring: false,
+                ..config
+            },
+            0,
+        ),
     ] {
         let mut node = fresh(other);
         assert_eq!(node.restore(&stored, now), broken);
-        assert!(matches!(node.resume(&state, now), Err(Fault::Misplaced(_))), "{other:?}");
+        assert!(
+            matches!(node.resume(&state, now), Err(Fault::Misplaced(_))),
+            "{other:?}"
+        );
         assert_eq!(node.claim(), None);
     }
     // Without some of the facts that it had.

@@ -1,0 +1,169 @@
+//! A network in this process: the host, its components, and what carries messages.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use eqmesh_gateway::{Gateway, InProcess, Options as GatewayOptions, Subjects};
+use eqmesh_host::{Host, Options};
+use eqmesh_replica::AgentId;
+use eqmesh_webhook::Secret;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+/// For tests alone.
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// `spin.toml` of the workspace.
+pub(crate) fn manifest() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml")
+}
+
+/// The host of a `spin.toml` with the components of this workspace.
+pub(crate) fn host(state: &Path) -> Host {
+    let services = eqmesh_composer::services().unwrap();
+    let sources = services
+        .into_iter()
+        .map(|(name, bytes)| (format!("target/spin/{name}.wasm"), bytes.into()));
+    let variables = [("webhook_secret", SECRET), ("tick_ms", "100")];
+    let options = Options {
+        manifest: manifest(),
+        variables: variables
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        sources: sources.collect::<BTreeMap<_, _>>(),
+        state: Some(state.to_owned()),
+        ..Options::default()
+    };
+    Host::load(&options).unwrap()
+}
+
+/// A network that answers at an address. It ends when this is dropped.
+pub(crate) struct Application {
+    runtime: Option<Runtime>,
+    stops: Vec<oneshot::Sender<()>>,
+    pub(crate) url: String,
+    agent: ureq::Agent,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: ureq::http::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+impl Application {
+    /// Serves what lies in a folder; `driven` by a gateway in this process, or by nobody.
+    pub(crate) fn start(state: &Path, driven: bool) -> Application {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let host = host(state);
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut stops = Vec::new();
+        let (stop, stopped) = oneshot::channel::<()>();
+        stops.push(stop);
+        runtime.spawn(async move {
+            host.serve(listener, async { drop(stopped.await) }).await.unwrap();
+        });
+        if driven {
+            let secret: Secret = SECRET.parse().unwrap();
+            let options = GatewayOptions::new(&url, secret, (0..9).map(AgentId));
+            let broker = InProcess::new(Subjects::default(), 64 << 20, Duration::from_secs(15));
+            let _inside = runtime.enter();
+            let gateway = Gateway::new(broker, options).unwrap();
+            let (stop, stopped) = oneshot::channel::<()>();
+            stops.push(stop);
+            runtime.spawn(gateway.run(async { drop(stopped.await) }));
+        }
+        let configuration = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .build();
+        Application {
+            runtime: Some(runtime),
+            stops,
+            url,
+            agent: configuration.into(),
+        }
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = if body.is_empty() && method != "POST" {
+            self.agent.run(request.body(()).unwrap())
+        } else {
+            self.agent.run(request.body(body).unwrap())
+        };
+        let mut response = response.unwrap();
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.body_mut().read_to_vec().unwrap(),
+        }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, &[], b"")
+    }
+
+    pub(crate) fn submit(&self, agent: u32, text: &str) -> Answer {
+        self.request(
+            "POST",
+            &format!("/agent/{agent}/program"),
+            &[("content-type", "text/plain")],
+            text.as_bytes(),
+        )
+    }
+
+    /// Waits until the network holds facts and has converged.
+    pub(crate) fn converged(&self) -> Value {
+        let start = Instant::now();
+        loop {
+            let status = self.get("/status").json();
+            let facts = status["agents"][0]["facts"].as_u64().unwrap_or(0);
+            if status["converged"] == true && facts > 0 {
+                return status;
+            }
+            assert!(
+                start.elapsed() < Duration::from_secs(120),
+                "the network does not converge: {status:#}"
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Application {
+    fn drop(&mut self) {
+        // The gateway first, and then the host.
+        while let Some(stop) = self.stops.pop() {
+            let _ = stop.send(());
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(20));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The deployed network as a whole: `spin.toml` on the embedded host, driven by a gateway, asked over HTTP.
+
+mod agents;
+mod application;
