@@ -41,7 +41,8 @@ impl Arrivals {
         if self.intervals.len() == WINDOW {
             self.intervals.pop_front();
         }
-        self.intervals.push_back(now.saturating_sub(self.last).min(self.longest()));
+        self.intervals
+            .push_back(now.saturating_sub(self.last).min(self.longest()));
         self.last = self.last.max(now);
     }
 

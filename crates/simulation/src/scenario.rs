@@ -146,7 +146,10 @@ impl Simulation {
             }
         }
         if !(0.0..=1.0).contains(&scenario.suspend) {
-            return range(format!("suspend is a probability from 0 to 1, not {}", scenario.suspend));
+            return range(format!(
+                "suspend is a probability from 0 to 1, not {}",
+                scenario.suspend
+            ));
         }
         if scenario.tick.0 == 0 {
             return range("a tick takes some time".to_owned());

@@ -115,7 +115,13 @@ impl Suspended {
         put(&mut bytes, u64::from(self.agents));
         bytes.push(u8::from(self.coloring));
         put_version(&mut bytes, &self.version);
-        for count in [self.next_message, self.sent.0, self.sent.1, self.received.0, self.received.1] {
+        for count in [
+            self.next_message,
+            self.sent.0,
+            self.sent.1,
+            self.received.0,
+            self.received.1,
+        ] {
             put(&mut bytes, count);
         }
         put(&mut bytes, self.rulesets.len() as u64);
@@ -211,7 +217,9 @@ impl<P: Parts> Node<P> {
             return Err(Fault::Misplaced(text.to_owned()));
         }
         let suspended = Suspended::decode(state)?;
-        let Suspended { id, agents, coloring, .. } = suspended;
+        let Suspended {
+            id, agents, coloring, ..
+        } = suspended;
         if (id, agents, coloring) != (self.config.id, self.config.agents, self.config.coloring) {
             return Err(Fault::Misplaced(format!(
                 "what was suspended is agent {}, incarnation {}, of {agents}: this one is set up otherwise",

@@ -62,8 +62,8 @@ impl Network {
             let text = "this agent has entered the network already";
             return Err(OrchestrationError::Misplaced(text.to_owned()));
         }
-        let (other, round, verdict, mut free) = Network::read(saved)
-            .map_err(|fault| OrchestrationError::Malformed(fault.to_string()))?;
+        let (other, round, verdict, mut free) =
+            Network::read(saved).map_err(|fault| OrchestrationError::Malformed(fault.to_string()))?;
         if other != (self.me, self.agents, self.coloring) {
             let text = "what was saved is of another agent, incarnation or network";
             return Err(OrchestrationError::Misplaced(text.to_owned()));

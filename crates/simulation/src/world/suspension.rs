@@ -33,7 +33,9 @@ impl World<'_> {
             self.fail(format!("agent {number} comes back with another view of the network"));
         }
         if node.suspend().as_ref() != Ok(&state) {
-            self.fail(format!("agent {number} is suspended as another one than it was resumed as"));
+            self.fail(format!(
+                "agent {number} is suspended as another one than it was resumed as"
+            ));
         }
         self.hosts[at].node = Some(node);
         self.report.suspensions += 1;

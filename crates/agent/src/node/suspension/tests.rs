@@ -25,6 +25,9 @@ const TEXTS: [&str; 4] = [
     "(ruleset extra)",
 ];
 
+/// How many things happen at most.
+const MOST: usize = 120;
+
 fn task() -> RoundTask {
     RoundTask {
         ruleset: String::new(),
@@ -149,7 +152,8 @@ impl Mesh {
 
     /// One of the things that can happen.
     fn happen(&mut self, (what, which): (u8, Index)) {
-        self.now += SECOND / 40;
+        // So many things happen within two intervals, in which no review counts as missed.
+        self.now += 2 * SECOND / MOST as u64;
         match what {
             0..=2 => self.tick(which.index(self.nodes.len())),
             3 if self.submitted < TEXTS.len() => {
@@ -193,7 +197,10 @@ impl Mesh {
             let whole = (node.summary(), node.events(0, u32::MAX), node.metrics());
             let network = (node.members(), node.claim(), node.superseded(), node.doubles());
             let facts = (node.version(), node.stable(), node.is_spare(), node.converged());
-            let labels = (node.check("(= late (L 3))", 1).ok(), node.check("(= (L 4) (L 5))", 1).ok());
+            let labels = (
+                node.check("(= late (L 3))", 1).ok(),
+                node.check("(= (L 4) (L 5))", 1).ok(),
+            );
             format!("{:?}", (whole, network, facts, labels))
         };
         self.nodes.iter_mut().map(of).collect::<Vec<_>>().join("\n")
@@ -208,7 +215,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn who_was_away_says_and_answers_the_very_same(agents in 1u32..5, events in any_events(120), cut_after in prop::sample::select(vec![12, u64::MAX])) {
+    fn who_was_away_says_and_answers_the_very_same(agents in 1u32..5, events in any_events(MOST), cut_after in prop::sample::select(vec![12, u64::MAX])) {
         let mut stayed = Mesh::founded(agents, Absence::Never, cut_after);
         let mut away = Mesh::founded(agents, Absence::BesidesTheGraph, cut_after);
         for (at, &event) in events.iter().enumerate() {
@@ -312,7 +319,11 @@ fn only_what_is_new_is_stored_after_an_absence() {
         let new = again.unstored();
         assert_eq!((new.instead, new.parts.len()), (false, 1));
         let span = eqmesh_replica::span(&new.parts[0]).unwrap();
-        assert_eq!((span.origin, span.first), (again.config.id, last + 1), "it goes on behind its facts");
+        assert_eq!(
+            (span.origin, span.first),
+            (again.config.id, last + 1),
+            "it goes on behind its facts"
+        );
         // Message ids go on, too.
         let before = mesh.nodes[0].next_message;
         assert!(before > 0 && messages[0].id == before);
@@ -334,7 +345,12 @@ fn facts_that_the_state_does_not_know_of_are_no_harm() {
     mesh.calm(10);
     for node in &mut mesh.nodes {
         assert!(node.converged());
-        assert_eq!(node.extract("(Num 77)", 1, eqmesh_egraph::extract::CostModel::Tree, None).unwrap().len(), 1);
+        assert_eq!(
+            node.extract("(Num 77)", 1, eqmesh_egraph::extract::CostModel::Tree, None)
+                .unwrap()
+                .len(),
+            1
+        );
     }
 }
 
@@ -342,19 +358,46 @@ fn facts_that_the_state_does_not_know_of_are_no_harm() {
 fn what_does_not_fit_is_refused_and_changes_nothing() {
     let mut mesh = converged(u64::MAX);
     let (config, now) = (mesh.nodes[0].config, mesh.now);
-    assert!(matches!(fresh(config).suspend(), Err(Fault::Misplaced(_))), "it does not run free");
+    assert!(
+        matches!(fresh(config).suspend(), Err(Fault::Misplaced(_))),
+        "it does not run free"
+    );
     let state = mesh.nodes[0].suspend().unwrap();
-    assert!(matches!(mesh.nodes[0].resume(&state, now), Err(Fault::Misplaced(_))), "it is there");
+    assert!(
+        matches!(mesh.nodes[0].resume(&state, now), Err(Fault::Misplaced(_))),
+        "it is there"
+    );
     let stored = mesh.disks[0].clone();
     for (other, broken) in [
-        (Config { id: AgentId(1), ..config }, 0),
-        (Config { id: AgentId::new(0, 1).unwrap(), ..config }, 0),
+        (
+            Config {
+                id: AgentId(1),
+                ..config
+            },
+            0,
+        ),
+        (
+            Config {
+                id: AgentId::new(0, 1).unwrap(),
+                ..config
+            },
+            0,
+        ),
         (Config { agents: 4, ..config }, 0),
-        (Config { coloring: false, ..config }, 0),
+        (
+            Config {
+                coloring: false,
+                ..config
+            },
+            0,
+        ),
     ] {
         let mut node = fresh(other);
         assert_eq!(node.restore(&stored, now), broken);
-        assert!(matches!(node.resume(&state, now), Err(Fault::Misplaced(_))), "{other:?}");
+        assert!(
+            matches!(node.resume(&state, now), Err(Fault::Misplaced(_))),
+            "{other:?}"
+        );
         assert_eq!(node.claim(), None);
     }
     // Without some of the facts that it had.

@@ -52,9 +52,19 @@ fn seen(network: &Network, now: u64) -> String {
     format!(
         "{:?}",
         (
-            (network.members(), network.claim(), network.superseded(), network.doubles()),
+            (
+                network.members(),
+                network.claim(),
+                network.superseded(),
+                network.doubles()
+            ),
             (network.claims_since(0, 100), network.claims_since(3, 2)),
-            (network.roster_digest(), network.view(), network.statement(), network.agreed()),
+            (
+                network.roster_digest(),
+                network.view(),
+                network.statement(),
+                network.agreed()
+            ),
             (0..8).map(of).collect::<Vec<_>>(),
         )
     )
@@ -163,8 +173,12 @@ proptest! {
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    let misplaced = |result: Result<(), OrchestrationError>| assert!(matches!(result, Err(OrchestrationError::Misplaced(_))));
-    assert!(matches!(fresh().save(), Err(OrchestrationError::Misplaced(_))), "it does not run free");
+    let misplaced =
+        |result: Result<(), OrchestrationError>| assert!(matches!(result, Err(OrchestrationError::Misplaced(_))));
+    assert!(
+        matches!(fresh().save(), Err(OrchestrationError::Misplaced(_))),
+        "it does not run free"
+    );
     let saved = entered(Topology::Mesh).save().unwrap();
     for (me, agents, coloring) in [
         (AgentId(2), AGENTS, true),
@@ -195,7 +209,11 @@ fn the_silence_of_others_while_this_one_was_away_says_nothing_of_them() {
     }
     let saved = network.save().unwrap();
     let day = 86_400 * SECOND;
-    assert_eq!(network.review(day), others, "had it been there, it would have heard them");
+    assert_eq!(
+        network.review(day),
+        others,
+        "had it been there, it would have heard them"
+    );
     let mut woken = again(&saved, day);
     assert_eq!(woken.review(day), []);
     assert!(others.iter().all(|&number| woken.suspicion(number, day) < SUSPECTED));

@@ -15,24 +15,26 @@ fn any_entry() -> impl Strategy<Value = Entry> {
     let phase = prop::sample::select(vec![Phase::Backfill, Phase::Verify, Phase::Live, Phase::Reconcile]);
     let who = (0u32..3, prop::option::of(0u32..3), prop::option::of(0u64..4));
     let version = prop::collection::btree_map(0u32..3, 1u64..300, 0..3);
-    (kind, phase, who, any::<(bool, u16, u8)>(), version).prop_map(|(kind, phase, who, (fact, bytes, round), version)| {
-        let (agent, peer, message) = who;
-        let dot = |(agent, sequence)| Dot {
-            agent: AgentId(agent),
-            sequence,
-        };
-        Entry {
-            kind,
-            agent: AgentId(agent),
-            peer: peer.map(AgentId),
-            message,
-            fact: fact.then(|| dot((agent, 7))),
-            version: version.into_iter().map(dot).collect::<VersionVector>(),
-            bytes: bytes.into(),
-            round: round.into(),
-            phase,
-        }
-    })
+    (kind, phase, who, any::<(bool, u16, u8)>(), version).prop_map(
+        |(kind, phase, who, (fact, bytes, round), version)| {
+            let (agent, peer, message) = who;
+            let dot = |(agent, sequence)| Dot {
+                agent: AgentId(agent),
+                sequence,
+            };
+            Entry {
+                kind,
+                agent: AgentId(agent),
+                peer: peer.map(AgentId),
+                message,
+                fact: fact.then(|| dot((agent, 7))),
+                version: version.into_iter().map(dot).collect::<VersionVector>(),
+                bytes: bytes.into(),
+                round: round.into(),
+                phase,
+            }
+        },
+    )
 }
 
 /// An event as it is recorded: the entry, the time, the sender's time.
@@ -51,7 +53,9 @@ fn happen(log: &mut Log, (entry, now, sender): &Deed) {
 /// Everything that a log answers.
 fn seen(log: &Log) -> String {
     let events = log.events(0, u32::MAX);
-    let pairs = events.iter().flat_map(|a| events.iter().map(move |b| (a.index, b.index)));
+    let pairs = events
+        .iter()
+        .flat_map(|a| events.iter().map(move |b| (a.index, b.index)));
     let orders: Vec<_> = pairs.map(|(a, b)| log.compare(a, b)).collect();
     let of = |index| (log.past(index), log.matching(index));
     let pasts: Vec<_> = events.iter().map(|event| of(event.index)).collect();
@@ -123,7 +127,10 @@ proptest! {
 #[test]
 fn latencies_of_every_length_come_back() {
     let mut log = Log::new(1);
-    for (peer, latency) in [0, 1, 2_047, 2_048, 1_000_000, MAX_LATENCY - 1, MAX_LATENCY, u64::MAX].into_iter().enumerate() {
+    for (peer, latency) in [0, 1, 2_047, 2_048, 1_000_000, MAX_LATENCY - 1, MAX_LATENCY, u64::MAX]
+        .into_iter()
+        .enumerate()
+    {
         let entry = Entry {
             kind: EventKind::Received,
             agent: AgentId(0),
@@ -138,7 +145,10 @@ fn latencies_of_every_length_come_back() {
         log.record(entry, latency, Some(Timestamp::default()));
         let read = again(&log.save(), 1);
         assert_eq!(read.metrics(), log.metrics());
-        assert_eq!(read.metrics_with(AgentId(peer as u32)), log.metrics_with(AgentId(peer as u32)));
+        assert_eq!(
+            read.metrics_with(AgentId(peer as u32)),
+            log.metrics_with(AgentId(peer as u32))
+        );
     }
 }
 
