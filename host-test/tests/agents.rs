@@ -543,7 +543,7 @@ fn a_network_whose_agents_live_for_one_request_comes_to_the_same() {
     for at in 0..3 {
         on!(network.agents[at], call_join, entrance(at as u64 + 1, false), 1).unwrap();
     }
-    network.submit(1, PROGRAM);
+    network.submit(0, PROGRAM);
     for round in 0..20 {
         network.run_free(1);
         for at in 0..3 {
