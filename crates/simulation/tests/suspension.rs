@@ -29,11 +29,11 @@ fn sweep(scenario: &Scenario, seeds: std::ops::Range<u64>) {
 #[test]
 fn networks_of_suspended_agents_converge_under_every_fault() {
     for (agents, suspend, seeds) in [
-        (1, 0.5, 0..50),
-        (2, 0.5, 0..50),
-        (3, 0.3, 0..400),
-        (4, 1.0, 400..600),
-        (5, 0.7, 600..750),
+        (1, 0.5, 0..20),
+        (2, 0.5, 0..20),
+        (3, 0.3, 0..150),
+        (4, 1.0, 150..220),
+        (5, 0.7, 220..270),
     ] {
         sweep(&hostile(agents, suspend), seeds);
     }
@@ -45,7 +45,7 @@ fn history_is_cut_under_every_fault_while_agents_are_suspended() {
         cut_after: 12,
         ..hostile(4, 0.5)
     };
-    sweep(&scenario, 0..250);
+    sweep(&scenario, 0..100);
 }
 
 /// What a run came to, without what says how often agents were suspended.
@@ -69,7 +69,7 @@ fn awake_and_suspended(scenario: Scenario, suspend: f64, seed: u64) -> (Report, 
 #[test]
 fn without_other_faults_suspended_agents_say_the_very_same() {
     for topology in [Topology::Mesh, Topology::Sierpinski, Topology::Expander] {
-        for (agents, workload) in [(1, "tiny"), (2, "tiny"), (3, "tiny"), (4, "hundred"), (9, "tiny")] {
+        for (agents, workload) in [(1, "tiny"), (2, "tiny"), (3, "tiny"), (4, "tiny"), (9, "tiny")] {
             for (suspend, seed) in [(0.3, 1), (1.0, 2)] {
                 let scenario = Scenario {
                     agents,
