@@ -539,3 +539,59 @@ fn an_agent_comes_back_as_another_incarnation_and_leaves() {
     }
     assert_eq!(on!(network.agents[0], call_claim).unwrap().life, Life::Active);
 }
+
+#[test]
+fn a_network_whose_agents_live_for_one_request_comes_to_the_same() {
+    let mut network = Network::new(3, Delivery::InOrder);
+    let mut disks = vec![Vec::new(); 3];
+    let mut states = vec![Vec::new(); 3];
+    assert_fault!(on!(network.agents[0], call_suspend), Misplaced);
+    for at in 0..3 {
+        on!(network.agents[at], call_join, entrance(at as u64 + 1, false), 1).unwrap();
+    }
+    network.submit(0, PROGRAM);
+    for round in 0..20 {
+        network.run_free(1);
+        for at in 0..3 {
+            let earlier = &mut network.agents[at];
+            if round == 0 {
+                assert_fault!(on!(*earlier, call_suspend), Misplaced);
+            }
+            disks[at].extend(on!(*earlier, call_unstored).parts);
+            states[at] = on!(*earlier, call_suspend).unwrap();
+            let (digest, claim) = (on!(*earlier, call_summary).state_digest, on!(*earlier, call_claim));
+            let world = [World::Red, World::Blue, World::Green][at];
+            let mut again = agent(world, at as u32, 3);
+            assert_eq!(on!(again, call_restore, &disks[at], network.now), 0);
+            on!(again, call_resume, &states[at], network.now).unwrap();
+            assert_eq!(on!(again, call_summary).state_digest, digest);
+            assert_eq!(on!(again, call_claim), claim);
+            assert_eq!(on!(again, call_metrics), on!(*earlier, call_metrics));
+            assert_eq!(on!(again, call_unstored).parts.len(), 0);
+            assert_eq!(on!(again, call_suspend).unwrap(), states[at]);
+            network.agents[at] = again;
+        }
+    }
+    let expected = on!(network.agents[0], call_meaning_digest);
+    for agent in &mut network.agents {
+        assert!(on!(*agent, call_converged));
+        assert_eq!(on!(*agent, call_meaning_digest), expected);
+    }
+    // What does not fit is refused, and changes nothing.
+    let now = network.now;
+    assert_fault!(on!(network.agents[0], call_resume, &states[0], now), Misplaced);
+    let mut other = agent(World::Red, 1 << 16, 3);
+    assert_eq!(on!(other, call_restore, &disks[0], now), 0);
+    assert_fault!(on!(other, call_resume, &states[0], now), Misplaced);
+    let mut empty = agent(World::Red, 0, 3);
+    assert_fault!(on!(empty, call_resume, &states[0], now), Absent);
+    assert_fault!(on!(empty, call_resume, &states[0][1..], now), Malformed);
+    assert_eq!(on!(empty, call_claim), None);
+    // Whether it has made more facts under this incarnation, nobody knows.
+    let mut joining = agent(World::Red, 0, 3);
+    assert_eq!(on!(joining, call_restore, &disks[0], now), 0);
+    let own = on!(joining, call_version).iter().any(|dot| dot.agent == 0);
+    assert!(own, "it has made facts");
+    assert_fault!(on!(joining, call_join, entrance(9, true), now), Misplaced);
+    assert_eq!(on!(joining, call_resume, &states[0], now), Ok(()));
+}

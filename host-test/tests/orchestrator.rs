@@ -605,3 +605,62 @@ fn statements_of_all_active_members_make_an_agreement() {
     on!(orchestrator, network, call_turn_to, &other);
     assert!(!on!(orchestrator, network, call_agreed));
 }
+
+#[test]
+fn a_network_that_is_saved_and_loaded_goes_on() {
+    let mut orchestrator = start();
+    let whole = free(&mut orchestrator, 0, 3);
+    for second in 1..=10 {
+        on!(orchestrator, whole, call_hear, 1, second * SECOND);
+        on!(orchestrator, whole, call_hear, 2, second * SECOND);
+        assert_eq!(on!(orchestrator, whole, call_review, second * SECOND), []);
+    }
+    let left = Claim {
+        incarnation: 0,
+        session: 5,
+        term: 0,
+        life: Life::Left,
+    };
+    assert!(on!(orchestrator, whole, call_learn, &[(7, left)]));
+    on!(orchestrator, whole, call_turn_to, &[3; 16]);
+    on!(orchestrator, whole, call_vouch);
+    let saved = on!(orchestrator, whole, call_save).unwrap();
+    let again = mesh(&mut orchestrator, 0, 3);
+    assert_error!(on!(orchestrator, again, call_save), OrchestrationError::Misplaced(_));
+    for broken in [&saved[1..], &saved[..saved.len() - 1], &[]] {
+        assert_error!(
+            on!(orchestrator, again, call_load, broken, 10 * SECOND),
+            OrchestrationError::Malformed(_)
+        );
+    }
+    assert_eq!(on!(orchestrator, again, call_claim), None, "nothing has changed");
+    on!(orchestrator, again, call_load, &saved, 10 * SECOND).unwrap();
+    assert_eq!(on!(orchestrator, again, call_save).unwrap(), saved);
+    for network in [whole, again] {
+        assert_eq!(on!(orchestrator, network, call_statement), (vec![3; 16], vec![1]));
+        assert_eq!(on!(orchestrator, network, call_claim_of, 7), Some(left));
+        assert!(on!(orchestrator, network, call_suspicion, 1, 14 * SECOND) > 1.0);
+    }
+    assert_eq!(
+        on!(orchestrator, again, call_roster_digest),
+        on!(orchestrator, whole, call_roster_digest)
+    );
+    assert_eq!(
+        on!(orchestrator, again, call_claims_since, 0, 9),
+        on!(orchestrator, whole, call_claims_since, 0, 9)
+    );
+    // The silence while it was away does not count.
+    let late = mesh(&mut orchestrator, 0, 3);
+    on!(orchestrator, late, call_load, &saved, 1_000 * SECOND).unwrap();
+    assert_eq!(on!(orchestrator, late, call_review, 1_000 * SECOND), []);
+    assert_eq!(on!(orchestrator, whole, call_review, 1_000 * SECOND), [1, 2]);
+    // It was entered already, is another agent, or of another network.
+    let other = mesh(&mut orchestrator, 1, 3);
+    let larger = mesh(&mut orchestrator, 0, 4);
+    for network in [again, other, larger] {
+        assert_error!(
+            on!(orchestrator, network, call_load, &saved, 10 * SECOND),
+            OrchestrationError::Misplaced(_)
+        );
+    }
+}

@@ -241,3 +241,45 @@ fn at_least_one_event_is_kept() {
     record(&mut timeline, log, &step(0), 2);
     assert_eq!(on!(timeline, log, call_events, 0, 9).len(), 1);
 }
+
+#[test]
+fn a_log_that_is_saved_and_loaded_goes_on() {
+    let mut timeline = start();
+    let (whole, events) = conversation(&mut timeline);
+    let saved = on!(timeline, whole, call_save);
+    let again = log(&mut timeline, 100);
+    on!(timeline, again, call_load, &saved).unwrap();
+    assert_eq!(on!(timeline, again, call_save), saved);
+    assert_eq!(
+        on!(timeline, again, call_events, 0, 100),
+        on!(timeline, whole, call_events, 0, 100)
+    );
+    assert_eq!(on!(timeline, again, call_metrics), on!(timeline, whole, call_metrics));
+    for event in events {
+        assert_eq!(
+            on!(timeline, again, call_past, event).unwrap(),
+            on!(timeline, whole, call_past, event).unwrap()
+        );
+    }
+    // Both go on alike.
+    let next = entry(EventKind::Received, 1, Some(0), Some(7));
+    assert_eq!(
+        record(&mut timeline, again, &next, 40),
+        record(&mut timeline, whole, &next, 40)
+    );
+    assert_eq!(on!(timeline, again, call_metrics), on!(timeline, whole, call_metrics));
+    // With less room the oldest are folded.
+    let small = log(&mut timeline, 2);
+    on!(timeline, small, call_load, &saved).unwrap();
+    assert_eq!(on!(timeline, small, call_events, 0, 100).len(), 2);
+    assert_eq!(on!(timeline, small, call_metrics).folded, 3);
+    // What is broken changes nothing.
+    let before = on!(timeline, small, call_save);
+    for broken in [&saved[1..], &saved[..saved.len() - 1], &[]] {
+        assert!(matches!(
+            on!(timeline, small, call_load, broken),
+            Err(TimelineError::Malformed(_))
+        ));
+    }
+    assert_eq!(on!(timeline, small, call_save), before);
+}

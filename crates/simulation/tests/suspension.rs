@@ -29,11 +29,11 @@ fn sweep(scenario: &Scenario, seeds: std::ops::Range<u64>) {
 #[test]
 fn networks_of_suspended_agents_converge_under_every_fault() {
     for (agents, suspend, seeds) in [
-        (1, 0.5, 0..100),
-        (2, 0.5, 0..100),
-        (3, 0.3, 0..600),
-        (4, 1.0, 600..1_000),
-        (5, 0.7, 1_000..1_300),
+        (1, 0.5, 0..20),
+        (2, 0.5, 0..20),
+        (3, 0.3, 0..150),
+        (4, 1.0, 150..220),
+        (5, 0.7, 220..270),
     ] {
         sweep(&hostile(agents, suspend), seeds);
     }
@@ -45,7 +45,7 @@ fn history_is_cut_under_every_fault_while_agents_are_suspended() {
         cut_after: 12,
         ..hostile(4, 0.5)
     };
-    sweep(&scenario, 0..500);
+    sweep(&scenario, 0..100);
 }
 
 /// What a run came to, without what says how often agents were suspended.
@@ -57,40 +57,44 @@ fn but_for_suspensions(report: Report) -> Report {
     }
 }
 
+/// The same network, with and without suspensions.
+fn awake_and_suspended(scenario: Scenario, suspend: f64, seed: u64) -> (Report, Report) {
+    let awake = Simulation::new(scenario.clone()).unwrap().run(seed);
+    let suspended = Simulation::new(Scenario { suspend, ..scenario }).unwrap().run(seed);
+    assert!(awake.holds() && suspended.holds(), "{awake}{suspended}");
+    assert!(suspended.suspensions > 0);
+    (awake, suspended)
+}
+
 #[test]
-fn probe() {
+fn without_other_faults_suspended_agents_say_the_very_same() {
     for topology in [Topology::Mesh, Topology::Sierpinski, Topology::Expander] {
-        for (agents, workload) in [
-            (1, "sums"),
-            (3, "sums"),
-            (1, "tiny"),
-            (3, "tiny"),
-            (4, "tiny"),
-            (9, "tiny"),
-            (4, "hundred"),
-        ] {
-            for suspend in [0.3, 1.0] {
+        for (agents, workload) in [(1, "tiny"), (2, "tiny"), (3, "tiny"), (4, "tiny"), (9, "tiny")] {
+            for (suspend, seed) in [(0.3, 1), (1.0, 2)] {
                 let scenario = Scenario {
                     agents,
                     topology,
                     workload: Workload::named(workload).unwrap(),
                     ..Scenario::default()
                 };
-                let awake = Simulation::new(scenario.clone()).unwrap().run(1);
-                let suspended = Simulation::new(Scenario { suspend, ..scenario }).unwrap().run(1);
-                eprintln!(
-                    "{topology:?} {agents} {workload} {suspend} {}: {} {}; {} {}; {} {} bytes {}",
-                    awake.clone() == but_for_suspensions(suspended.clone()),
-                    awake.messages,
-                    suspended.messages,
-                    awake.facts,
-                    suspended.facts,
-                    awake.ticks,
-                    suspended.ticks,
-                    suspended.suspended_bytes
-                );
+                let (awake, suspended) = awake_and_suspended(scenario, suspend, seed);
+                assert_eq!(but_for_suspensions(suspended), awake);
             }
         }
+    }
+}
+
+#[test]
+fn what_suspended_agents_find_may_be_other_facts_that_mean_the_same() {
+    // Of matches that say the same, a search keeps the first, and an e-graph that is restored may have them in another order.
+    for agents in [1, 3, 9] {
+        let scenario = Scenario {
+            agents,
+            workload: Workload::named("sums").unwrap(),
+            ..Scenario::default()
+        };
+        let (awake, suspended) = awake_and_suspended(scenario, 1.0, 1);
+        assert_eq!(suspended.meaning_digest, awake.meaning_digest);
     }
 }
 
@@ -112,11 +116,7 @@ fn of_two_agents_under_one_number_exactly_one_stops_though_suspended() {
 
 #[test]
 fn nine_suspended_agents_take_little() {
-    let scenario = Scenario {
-        suspend: 1.0,
-        ..hostile(9, 1.0)
-    };
-    let report = Simulation::new(scenario).unwrap().run(3);
+    let report = Simulation::new(hostile(9, 1.0)).unwrap().run(3);
     assert!(report.holds(), "{report}");
     // Without a timeline.
     assert!(report.suspended_bytes < 4_096, "{report}");

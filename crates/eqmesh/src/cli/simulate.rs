@@ -86,6 +86,10 @@ pub(crate) struct SimulateArguments {
     #[arg(long, value_name = "WHAT")]
     crash: Vec<Crash>,
 
+    /// The probability that an agent is suspended into bytes after something that it did, thrown away, and resumed from what its host has stored: 1 is one instance for each request.
+    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    suspend: f64,
+
     /// Where agents are, and how far regions are apart: a TOML file, see below. Takes the place of --delay.
     #[arg(long, value_name = "FILE")]
     regions: Option<PathBuf>,
@@ -159,6 +163,7 @@ fn scenario(arguments: &SimulateArguments) -> Result<Scenario, u8> {
         reorder: arguments.reorder,
         partitions: arguments.partition.clone(),
         crashes: arguments.crash.clone(),
+        suspend: arguments.suspend,
         workload: match &arguments.workload {
             Some(path) => workload(path, json)?,
             None => plain.workload.clone(),

@@ -40,7 +40,7 @@ impl Peer {
         put_option(bytes, self.apart, put);
         put(bytes, self.roster);
         put_option(bytes, self.history.as_ref(), |bytes, said| {
-            put_option(bytes, said.beginning, |bytes, digest| bytes.extend(digest));
+            put_option(bytes, said.beginning, Vec::extend);
             bytes.extend(said.roster);
             put_version(bytes, &said.version);
         });
