@@ -137,14 +137,12 @@ impl Manifest {
             ));
         }
         let values = application_variables(&text, &schema.variables, overrides)?;
-        for (kind, triggers) in schema.trigger.others {
-            if let Some(trigger) = triggers.first() {
-                return Err(text.at(
-                    trigger,
-                    format!("this host has no `{kind}` trigger"),
-                    "it serves `[[trigger.http]]`; run others with Spin",
-                ));
-            }
+        if let Some(kind) = schema.trigger.others.first() {
+            return Err(text.at(
+                kind,
+                format!("this host has no `{}` trigger", kind.get_ref()),
+                "it serves `[[trigger.http]]`; run others with Spin",
+            ));
         }
 
         let mut components = BTreeMap::new();
@@ -355,12 +353,39 @@ struct Variable {
     _description: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// The triggers by kind. Of kinds that are not served only the names are read.
+#[derive(Debug, Default)]
 struct Triggers {
-    #[serde(default)]
     http: Vec<Spanned<Trigger>>,
-    #[serde(flatten)]
-    others: BTreeMap<String, Vec<Spanned<IgnoredAny>>>,
+    others: Vec<Spanned<String>>,
+}
+
+impl<'de> Deserialize<'de> for Triggers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // A flattened map would read the others into a buffer first, and places would be lost.
+        struct Kinds;
+        impl<'de> Visitor<'de> for Kinds {
+            type Value = Triggers;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("tables such as [[trigger.http]]")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Triggers, A::Error> {
+                let mut triggers = Triggers::default();
+                while let Some(kind) = map.next_key::<Spanned<String>>()? {
+                    if kind.get_ref() == "http" {
+                        triggers.http = map.next_value()?;
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                        triggers.others.push(kind);
+                    }
+                }
+                Ok(triggers)
+            }
+        }
+        deserializer.deserialize_map(Kinds)
+    }
 }
 
 #[derive(Debug, Deserialize)]

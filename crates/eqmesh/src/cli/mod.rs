@@ -5,6 +5,7 @@ mod diagnose;
 mod doctor;
 mod progress;
 mod run;
+mod serve;
 mod simulate;
 
 use std::process::ExitCode;
@@ -45,6 +46,8 @@ enum Command {
     Run(Box<run::RunArguments>),
     /// Run a network of agents in virtual time, with lost messages, partitions and crashes, and check that it converges on what one agent alone comes to.
     Simulate(Box<simulate::SimulateArguments>),
+    /// Serve the components of a spin.toml over HTTP, with durable state (takes the feature `network`).
+    Serve(serve::ServeArguments),
     /// Say what is installed here, what is missing, and how to get it.
     Doctor(doctor::DoctorArguments),
     /// Write a completion script for a shell to the standard output.
@@ -66,6 +69,7 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::from(match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
