@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
@@ -57,12 +58,12 @@ pub struct Component {
 #[derive(Debug, Error, Diagnostic)]
 #[error("{place}: {message}")]
 pub struct ManifestError {
-    place: String,
-    message: String,
+    place: Box<str>,
+    message: Box<str>,
     #[help]
-    help: Option<String>,
+    help: Option<Box<str>>,
     #[source_code]
-    source_code: NamedSource<String>,
+    source_code: Arc<NamedSource<String>>,
     #[label("here")]
     span: Option<SourceSpan>,
 }
@@ -97,11 +98,12 @@ impl Text<'_> {
             }
             None => file.clone(),
         };
+        let source_code = NamedSource::new(file, self.text.to_owned()).with_language("toml");
         ManifestError {
-            place,
-            message: message.into(),
-            help,
-            source_code: NamedSource::new(file, self.text.to_owned()).with_language("toml"),
+            place: place.into(),
+            message: message.into().into(),
+            help: help.map(String::into_boxed_str),
+            source_code: Arc::new(source_code),
             span: span.map(SourceSpan::from),
         }
     }
@@ -470,7 +472,7 @@ struct ComponentTable {
     sqlite_databases: Option<Spanned<Vec<IgnoredAny>>>,
     ai_models: Option<Spanned<Vec<IgnoredAny>>>,
     allowed_http_hosts: Option<Spanned<Vec<IgnoredAny>>>,
-    dependencies: Option<Spanned<BTreeMap<String, IgnoredAny>>>,
+    dependencies: Option<Spanned<BTreeMap<String, toml::Value>>>,
     #[serde(default, rename = "description")]
     _description: String,
     #[serde(default, rename = "exclude_files")]

@@ -53,7 +53,12 @@ mod present {
         #[arg(default_value = "spin.toml", env = "EQMESH_MANIFEST")]
         manifest: PathBuf,
         /// Where to listen. Port 0 takes a free one.
-        #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS", env = "EQMESH_LISTEN")]
+        #[arg(
+            long,
+            default_value = "127.0.0.1:3000",
+            value_name = "ADDRESS",
+            env = "EQMESH_LISTEN"
+        )]
         listen: SocketAddr,
         /// The folder of the durable state; one file an application.
         #[arg(long, default_value = ".eqmesh", value_name = "FOLDER", env = "EQMESH_STATE")]
@@ -160,7 +165,10 @@ mod present {
             Ok(listening) => listening,
             Err(error) => {
                 let error: std::io::Error = error;
-                eprintln!("eqmesh: cannot listen on {}: {error}; give another address with --listen or --metrics", arguments.listen);
+                eprintln!(
+                    "eqmesh: cannot listen on {}: {error}; give another address with --listen or --metrics",
+                    arguments.listen
+                );
                 return BAD_INPUT;
             }
         };
