@@ -12,7 +12,6 @@ use crate::limits::Memory;
 use crate::outgoing::Outgoing;
 
 /// The bindings of `wasi:keyvalue` and `wasi:config`.
-#[expect(clippy::pedantic, reason = "generated")]
 pub(crate) mod bindings {
     wasmtime::component::bindgen!({
         path: "wit",

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use miette::Diagnostic;
@@ -163,7 +163,7 @@ pub(crate) struct Service {
 }
 
 impl Host {
-    /// Reads the manifest, compiles the components and opens the state. Must be called where a tokio runtime is entered.
+    /// Reads the manifest, compiles the components and opens the state.
     ///
     /// Compiling takes about a second a component the first time; wasmtime keeps the machine code in the user's cache folder.
     pub fn load(options: &Options) -> Result<Self, LoadError> {
@@ -208,10 +208,10 @@ impl Host {
         }
         let engine = engine(&limits, &footprints).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let linker = linker(&engine).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
-        let refused = |component: &str, source: &str, error: wasmtime::Error| LoadError::Component {
+        let refused = |component: &str, source: &str, reason: String| LoadError::Component {
             component: component.to_owned(),
             origin: source.to_owned(),
-            reason: format!("{error:#}"),
+            reason,
         };
         let compiled = compile(&engine, &binaries);
 
@@ -228,18 +228,12 @@ impl Host {
         let mut services = BTreeMap::new();
         for (id, component) in &manifest.components {
             let source = component.source.as_str();
-            let binary = match &compiled[source] {
-                Ok(binary) => binary,
-                Err(error) => {
-                    return Err(LoadError::Component {
-                        component: id.clone(),
-                        origin: source.to_owned(),
-                        reason: format!("{error:#}"),
-                    });
-                }
-            };
-            let pre = linker.instantiate_pre(binary).and_then(ProxyPre::new);
-            let pre = pre.map_err(|error| refused(id, source, error))?;
+            let binary = compiled[source].as_ref();
+            let pre = binary.map_err(Clone::clone).and_then(|binary| {
+                let pre = linker.instantiate_pre(binary).and_then(ProxyPre::new);
+                pre.map_err(|error| format!("{error:#}"))
+            });
+            let pre = pre.map_err(|reason| refused(id, source, reason))?;
             let id: Arc<str> = id.as_str().into();
             let service = Service {
                 id: Arc::clone(&id),
@@ -308,11 +302,18 @@ impl Host {
     }
 }
 
-/// Compiles each binary once, all processors together.
-fn compile<'a>(engine: &Engine, binaries: &BTreeMap<&'a str, Bytes>) -> BTreeMap<&'a str, wasmtime::Result<Binary>> {
+/// Compiles each binary once, also if several sources have the same bytes; each on all processors.
+fn compile<'a>(engine: &Engine, binaries: &BTreeMap<&'a str, Bytes>) -> BTreeMap<&'a str, Result<Binary, String>> {
+    let mut compiled: BTreeMap<&Bytes, Result<Binary, String>> = BTreeMap::new();
+    let mut binary = |bytes| {
+        let result = compiled
+            .entry(bytes)
+            .or_insert_with(|| Binary::new(engine, bytes).map_err(|error| format!("{error:#}")));
+        result.clone()
+    };
     binaries
         .iter()
-        .map(|(source, bytes)| (*source, Binary::new(engine, bytes)))
+        .map(|(source, bytes)| (*source, binary(bytes)))
         .collect()
 }
 
@@ -349,6 +350,9 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
 
 impl Shared {
     async fn answer(self: &Arc<Self>, mut request: Request<WasiBody>, client: SocketAddr) -> Response<WasiBody> {
+        if request.method() == Method::CONNECT {
+            return plain(StatusCode::METHOD_NOT_ALLOWED, "this is no proxy");
+        }
         let path = request.uri().path().to_owned();
         if let Some(own) = path.strip_prefix(RESERVED_PREFIX) {
             return self.own(own);
@@ -372,8 +376,8 @@ impl Shared {
         match path {
             "health" => plain(StatusCode::OK, "OK"),
             "info" => {
-                let info = format!("{{\"name\":{:?},\"version\":{:?}}}\n", self.name, self.version);
-                let mut response = Response::new(full(info));
+                let info = serde_json::json!({ "name": self.name, "version": self.version });
+                let mut response = Response::new(full(info.to_string()));
                 response
                     .headers_mut()
                     .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -394,18 +398,21 @@ impl Shared {
         admitted: Option<Permit>,
     ) -> Response<WasiBody> {
         let started = Instant::now();
-        let trace = TraceContext::following(request.headers());
+        let before = TraceContext::before(request.headers());
         let span = tracing::info_span!(
             "request",
             component = &*service.id,
             route = &**found.route.raw(),
             method = %request.method(),
             path = request.uri().path(),
-            trace_id = trace.trace_id(),
+            trace_id = tracing::field::Empty,
             depth,
         );
         #[cfg(feature = "otel")]
-        let trace = crate::log::follow(&span, trace);
+        let trace = crate::otel::follow(&span, before).unwrap_or_else(|| TraceContext::after(before));
+        #[cfg(not(feature = "otel"))]
+        let trace = TraceContext::after(before);
+        span.record("trace_id", trace.trace_id());
         request.headers_mut().insert(TRACEPARENT, trace.header());
 
         let answer = async {

@@ -59,9 +59,13 @@ impl Bucket {
     }
 
     /// Counts an operation, and puts its result into the words of the interface.
-    fn finish<T>(&self, operation: Operation, result: Result<T, DatabaseError>) -> Result<Result<T, store::Error>> {
+    fn finish<T>(
+        &self,
+        operation: Operation,
+        result: Result<T, DatabaseError>,
+    ) -> std::result::Result<T, store::Error> {
         self.count(operation, &result);
-        Ok(result.map_err(store::Error::from))
+        result.map_err(store::Error::from)
     }
 }
 
@@ -115,24 +119,24 @@ impl store::Host for KeyValue<'_> {
 impl store::HostBucket for KeyValue<'_> {
     fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Result<Option<Vec<u8>>, store::Error>> {
         let bucket = self.table.get(&bucket)?;
-        bucket.finish(Operation::Get, bucket.database.get(&bucket.store, &key).map(bytes))
+        Ok(bucket.finish(Operation::Get, bucket.database.get(&bucket.store, &key).map(bytes)))
     }
 
     async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Result<Result<(), store::Error>> {
         let bucket = self.bucket(&bucket)?;
         let result = bucket.database.set(&bucket.store, vec![(key, value.into())]).await;
-        bucket.finish(Operation::Set, result)
+        Ok(bucket.finish(Operation::Set, result))
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Result<(), store::Error>> {
         let bucket = self.bucket(&bucket)?;
         let result = bucket.database.delete(&bucket.store, vec![key]).await;
-        bucket.finish(Operation::Delete, result)
+        Ok(bucket.finish(Operation::Delete, result))
     }
 
     fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Result<bool, store::Error>> {
         let bucket = self.table.get(&bucket)?;
-        bucket.finish(Operation::Exists, bucket.database.exists(&bucket.store, &key))
+        Ok(bucket.finish(Operation::Exists, bucket.database.exists(&bucket.store, &key)))
     }
 
     fn list_keys(
@@ -142,13 +146,13 @@ impl store::HostBucket for KeyValue<'_> {
     ) -> Result<Result<store::KeyResponse, store::Error>> {
         let bucket = self.table.get(&bucket)?;
         let keys = bucket.database.keys(&bucket.store, cursor.as_deref());
-        bucket.finish(
+        Ok(bucket.finish(
             Operation::ListKeys,
             keys.map(|page| store::KeyResponse {
                 keys: page.keys,
                 cursor: page.cursor,
             }),
-        )
+        ))
     }
 
     fn drop(&mut self, bucket: Resource<Bucket>) -> Result<()> {
@@ -166,7 +170,7 @@ impl batch::Host for KeyValue<'_> {
         let bucket = self.table.get(&bucket)?;
         let pairs = bucket.database.get_many(&bucket.store, keys);
         let pairs = pairs.map(|pairs| pairs.into_iter().map(|(key, value)| (key, bytes(value))).collect());
-        bucket.finish(Operation::GetMany, pairs)
+        Ok(bucket.finish(Operation::GetMany, pairs))
     }
 
     async fn set_many(
@@ -177,13 +181,13 @@ impl batch::Host for KeyValue<'_> {
         let bucket = self.bucket(&bucket)?;
         let pairs = key_values.into_iter().map(|(key, value)| (key, value.into())).collect();
         let result = bucket.database.set(&bucket.store, pairs).await;
-        bucket.finish(Operation::SetMany, result)
+        Ok(bucket.finish(Operation::SetMany, result))
     }
 
     async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<Result<(), store::Error>> {
         let bucket = self.bucket(&bucket)?;
         let result = bucket.database.delete(&bucket.store, keys).await;
-        bucket.finish(Operation::DeleteMany, result)
+        Ok(bucket.finish(Operation::DeleteMany, result))
     }
 }
 
@@ -196,7 +200,7 @@ impl atomics::Host for KeyValue<'_> {
     ) -> Result<Result<i64, store::Error>> {
         let bucket = self.bucket(&bucket)?;
         let result = bucket.database.increment(&bucket.store, key, delta).await;
-        bucket.finish(Operation::Increment, result)
+        Ok(bucket.finish(Operation::Increment, result))
     }
 
     async fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> Result<Result<(), atomics::CasError>> {

@@ -26,6 +26,8 @@ pub mod limits;
 pub mod log;
 pub mod manifest;
 pub mod metrics;
+#[cfg(feature = "otel")]
+mod otel;
 pub mod outbound;
 mod outgoing;
 mod output;

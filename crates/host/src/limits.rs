@@ -40,7 +40,7 @@ impl Default for Limits {
             memory: 256 << 20,
             memory_in_all: 2 << 30,
             time: Duration::from_secs(30),
-            stream_time: Duration::from_secs(15 * 60),
+            stream_time: Duration::from_mins(15),
             concurrency: 64,
             concurrency_in_all: 256,
             queue: 1_024,

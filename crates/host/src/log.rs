@@ -26,10 +26,28 @@ pub enum LogError {
     Traces(String),
 }
 
+/// A log that is set up. What waits to be sent is sent when this is dropped.
+#[derive(Debug)]
+#[must_use = "traces end when this is dropped"]
+pub struct Log {
+    #[cfg(feature = "otel")]
+    traces: Option<opentelemetry_sdk::trace::SdkTracerProvider>,
+}
+
+#[cfg(feature = "otel")]
+impl Drop for Log {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.traces.take().map(|traces| traces.shutdown()) {
+            tracing::warn!(%error, "the last traces could not be sent");
+        }
+    }
+}
+
 /// Sends the log of this process to the standard error. `RUST_LOG` says what is logged; the default is `info`.
 ///
-/// `collector` is the URL of an OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318/v1/traces`; it takes the feature `otel`.
-pub fn start(form: Form, collector: Option<&str>) -> Result<(), LogError> {
+/// `collector` is the URL of an OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318/v1/traces`; it takes the
+/// feature `otel`, and a tokio runtime that is entered.
+pub fn start(form: Form, collector: Option<&str>) -> Result<Log, LogError> {
     let filter = || EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = match form {
         Form::Text => fmt::layer().with_writer(std::io::stderr).with_ansi(false).boxed(),
@@ -40,16 +58,23 @@ pub fn start(form: Form, collector: Option<&str>) -> Result<(), LogError> {
             .boxed(),
     };
     let registry = tracing_subscriber::registry().with(lines.with_filter(filter()));
-    match collector {
-        None => registry.try_init()?,
-        #[cfg(feature = "otel")]
-        Some(url) => registry.with(otel::layer(url)?.with_filter(filter())).try_init()?,
-        #[cfg(not(feature = "otel"))]
-        Some(_) => {
+    #[cfg(feature = "otel")]
+    {
+        let traces = collector.map(crate::otel::provider).transpose()?;
+        let layer = traces
+            .as_ref()
+            .map(|traces| crate::otel::layer(traces).with_filter(filter()));
+        registry.with(layer).try_init()?;
+        Ok(Log { traces })
+    }
+    #[cfg(not(feature = "otel"))]
+    {
+        if collector.is_some() {
             return Err(LogError::Traces(
                 "this program is built without the feature `otel`".into(),
             ));
         }
+        registry.try_init()?;
+        Ok(Log {})
     }
-    Ok(())
 }

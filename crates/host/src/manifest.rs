@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
@@ -57,12 +58,12 @@ pub struct Component {
 #[derive(Debug, Error, Diagnostic)]
 #[error("{place}: {message}")]
 pub struct ManifestError {
-    place: String,
-    message: String,
+    place: Box<str>,
+    message: Box<str>,
     #[help]
-    help: Option<String>,
+    help: Option<Box<str>>,
     #[source_code]
-    source_code: NamedSource<String>,
+    source_code: Arc<NamedSource<String>>,
     #[label("here")]
     span: Option<SourceSpan>,
 }
@@ -97,11 +98,12 @@ impl Text<'_> {
             }
             None => file.clone(),
         };
+        let source_code = NamedSource::new(file, self.text.to_owned()).with_language("toml");
         ManifestError {
-            place,
-            message: message.into(),
-            help,
-            source_code: NamedSource::new(file, self.text.to_owned()).with_language("toml"),
+            place: place.into(),
+            message: message.into().into(),
+            help: help.map(String::into_boxed_str),
+            source_code: Arc::new(source_code),
             span: span.map(SourceSpan::from),
         }
     }
@@ -137,14 +139,12 @@ impl Manifest {
             ));
         }
         let values = application_variables(&text, &schema.variables, overrides)?;
-        for (kind, triggers) in schema.trigger.others {
-            if let Some(trigger) = triggers.first() {
-                return Err(text.at(
-                    trigger,
-                    format!("this host has no `{kind}` trigger"),
-                    "it serves `[[trigger.http]]`; run others with Spin",
-                ));
-            }
+        if let Some(kind) = schema.trigger.others.first() {
+            return Err(text.at(
+                kind,
+                format!("this host has no `{}` trigger", kind.get_ref()),
+                "it serves `[[trigger.http]]`; run others with Spin",
+            ));
         }
 
         let mut components = BTreeMap::new();
@@ -355,12 +355,39 @@ struct Variable {
     _description: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// The triggers by kind. Of kinds that are not served only the names are read.
+#[derive(Debug, Default)]
 struct Triggers {
-    #[serde(default)]
     http: Vec<Spanned<Trigger>>,
-    #[serde(flatten)]
-    others: BTreeMap<String, Vec<Spanned<IgnoredAny>>>,
+    others: Vec<Spanned<String>>,
+}
+
+impl<'de> Deserialize<'de> for Triggers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // A flattened map would read the others into a buffer first, and places would be lost.
+        struct Kinds;
+        impl<'de> Visitor<'de> for Kinds {
+            type Value = Triggers;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("tables such as [[trigger.http]]")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Triggers, A::Error> {
+                let mut triggers = Triggers::default();
+                while let Some(kind) = map.next_key::<Spanned<String>>()? {
+                    if kind.get_ref() == "http" {
+                        triggers.http = map.next_value()?;
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                        triggers.others.push(kind);
+                    }
+                }
+                Ok(triggers)
+            }
+        }
+        deserializer.deserialize_map(Kinds)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -445,7 +472,7 @@ struct ComponentTable {
     sqlite_databases: Option<Spanned<Vec<IgnoredAny>>>,
     ai_models: Option<Spanned<Vec<IgnoredAny>>>,
     allowed_http_hosts: Option<Spanned<Vec<IgnoredAny>>>,
-    dependencies: Option<Spanned<BTreeMap<String, IgnoredAny>>>,
+    dependencies: Option<Spanned<BTreeMap<String, toml::Value>>>,
     #[serde(default, rename = "description")]
     _description: String,
     #[serde(default, rename = "exclude_files")]

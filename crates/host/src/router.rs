@@ -60,7 +60,7 @@ impl Route {
         };
         RouteSpec::try_from(pattern.as_str()).map_err(|reason| RouteError {
             route: self.raw.to_string(),
-            reason: reason.to_string(),
+            reason,
         })
     }
 

@@ -77,6 +77,8 @@ pub(crate) async fn run(
     };
 
     let pre = service.pre.clone();
+    let failed = Arc::new(AtomicBool::new(false));
+    let broken = Arc::clone(&failed);
     let instance = async move {
         let result = async {
             let proxy = pre.instantiate_async(&mut store).await?;
@@ -86,6 +88,9 @@ pub(crate) async fn run(
                 .await
         };
         let result = result.await;
+        if result.is_err() {
+            broken.store(true, Ordering::Release);
+        }
         Ended {
             result,
             out_of_memory: store.data().memory.exhausted,
@@ -97,6 +102,7 @@ pub(crate) async fn run(
         host: Arc::clone(host),
         component: Arc::clone(&service.id),
         too_large,
+        failed,
     };
     let task = async move {
         task.drive(instance, head, answer_sender).await;
@@ -138,6 +144,8 @@ struct Task {
     host: Arc<Shared>,
     component: Arc<str>,
     too_large: Arc<AtomicBool>,
+    /// Set before the store of an instance that failed is dropped.
+    failed: Arc<AtomicBool>,
 }
 
 impl Task {
@@ -177,14 +185,17 @@ impl Task {
         }
         let _ = answer.send(match head {
             Some(Ok(_)) if self.too_large.load(Ordering::Relaxed) => self.body_too_large(),
-            Some(Ok(response)) => response,
+            Some(Ok(response)) => response.map(|body| {
+                let failed = Arc::clone(&self.failed);
+                Streamed { body, failed }.boxed_unsync()
+            }),
             Some(Err(code)) => failed(&code),
             None => unreachable!("an instance has ended or begun its answer"),
         });
-        // The store goes with the instance, so that a body that is not complete ends the connection, too.
-        match timeout(limits.stream_time, instance).await {
+        match timeout(limits.stream_time, instance.as_mut()).await {
             Ok(ended) => self.log(&ended),
             Err(_) => {
+                self.failed.store(true, Ordering::Release);
                 self.host.metrics.refused(&self.component, Limit::Time);
                 tracing::error!("stopped: the answer did not end within {:?}", limits.stream_time);
             }
@@ -197,13 +208,13 @@ impl Task {
         if self.too_large.load(Ordering::Relaxed) {
             return self.body_too_large();
         }
-        let trap = ended.result.err();
-        if trap
-            .as_ref()
-            .is_some_and(|error| error.is::<PoolConcurrencyLimitError>())
-        {
-            self.host.metrics.refused(&self.component, Limit::Concurrency);
-            return busy();
+        if let Err(error) = &ended.result {
+            if error.is::<PoolConcurrencyLimitError>() {
+                self.host.metrics.refused(&self.component, Limit::Concurrency);
+                return busy();
+            }
+            // Nothing was sent yet, so the client need not guess from half an answer.
+            return plain(StatusCode::INTERNAL_SERVER_ERROR, "the component failed");
         }
         let response = match head {
             Some(Ok(response)) => response,
@@ -250,6 +261,35 @@ impl Task {
 fn failed(code: &ErrorCode) -> Response<WasiBody> {
     tracing::error!("the component answered with an error: {code:?}");
     plain(StatusCode::INTERNAL_SERVER_ERROR, "the component failed")
+}
+
+/// The body of an answer that an instance goes on writing.
+///
+/// The body of wasi-http ends as if it were complete when its store is dropped; of an instance that failed it is not.
+struct Streamed {
+    body: WasiBody,
+    failed: Arc<AtomicBool>,
+}
+
+impl Body for Streamed {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if frame.is_none() && self.failed.swap(false, Ordering::Acquire) {
+            return Poll::Ready(Some(Err(Error::HttpResponseIncomplete)));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream() && !self.failed.load(Ordering::Acquire)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// A request's body that ends with an error when it is too long.

@@ -20,11 +20,15 @@ pub(crate) struct TraceContext {
 }
 
 impl TraceContext {
-    /// The hop that follows the one in the headers; a trace of its own, not sampled, if there is none that can be read.
-    pub(crate) fn following(headers: &HeaderMap) -> Self {
-        let before = headers
+    /// The hop before, if the headers name one that can be read.
+    pub(crate) fn before(headers: &HeaderMap) -> Option<Self> {
+        headers
             .get(TRACEPARENT)
-            .and_then(|value| Self::parse(value.to_str().ok()?));
+            .and_then(|value| Self::parse(value.to_str().ok()?))
+    }
+
+    /// The hop that follows another one; without one, the first of a trace of its own that is not sampled.
+    pub(crate) fn after(before: Option<Self>) -> Self {
         let (trace, flags) = before.map_or_else(
             || (u128::from(random()) << 64 | u128::from(random()), 0),
             |before| (before.trace, before.flags),
@@ -34,6 +38,18 @@ impl TraceContext {
             span: random(),
             flags,
         }
+    }
+
+    /// The trace, the span and the flags.
+    #[cfg(feature = "otel")]
+    pub(crate) fn parts(self) -> (u128, u64, u8) {
+        (self.trace, self.span, self.flags)
+    }
+
+    /// A hop of these ids.
+    #[cfg(feature = "otel")]
+    pub(crate) fn from_parts(trace: u128, span: u64, flags: u8) -> Self {
+        Self { trace, span, flags }
     }
 
     /// Version 00 of the header; later versions begin the same way.
@@ -92,7 +108,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         headers.insert(TRACEPARENT, HeaderValue::from_static(given));
-        let next = TraceContext::following(&headers);
+        let next = TraceContext::after(TraceContext::before(&headers));
         assert_eq!(next.trace_id(), "0af7651916cd43dd8448eb211c80319c");
         assert_eq!(next.flags, 1);
         assert_ne!(next.span, 0xb7ad_6b71_6920_3331);
@@ -112,10 +128,7 @@ mod tests {
         ] {
             assert_eq!(TraceContext::parse(text), None, "{text}");
         }
-        let empty = HeaderMap::new();
-        assert_ne!(
-            TraceContext::following(&empty).trace,
-            TraceContext::following(&empty).trace
-        );
+        assert_eq!(TraceContext::before(&HeaderMap::new()), None);
+        assert_ne!(TraceContext::after(None).trace, TraceContext::after(None).trace);
     }
 }

@@ -30,6 +30,16 @@ fn handler() -> GraphicalReportHandler {
         .without_syntax_highlighting()
 }
 
+/// Shows an error that carries its own source, with the line that it is about.
+#[cfg(feature = "network")]
+pub(super) fn report(error: &dyn miette::Diagnostic) {
+    let mut text = String::new();
+    match handler().render_report(&mut text, error) {
+        Ok(()) => eprint!("{text}"),
+        Err(_) => eprintln!("eqmesh: {error}"),
+    }
+}
+
 /// The lines around a place, under their own numbers: all that is ever shown of a file, however long it is.
 struct Excerpt {
     name: String,

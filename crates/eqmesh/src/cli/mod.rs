@@ -7,6 +7,8 @@ mod diagnose;
 mod doctor;
 mod progress;
 mod run;
+#[cfg(feature = "network")]
+mod serve;
 mod simulate;
 
 use std::process::ExitCode;
@@ -47,6 +49,9 @@ enum Command {
     Run(Box<run::RunArguments>),
     /// Run a network of agents in virtual time, with lost messages, partitions and crashes, and check that it converges on what one agent alone comes to.
     Simulate(Box<simulate::SimulateArguments>),
+    /// Serve the components of a spin.toml over HTTP, with durable state, and carry messages between the agents.
+    #[cfg(feature = "network")]
+    Serve(Box<serve::ServeArguments>),
     /// Say how the deployed network is.
     #[cfg(feature = "network")]
     Status(client::StatusArguments),
@@ -90,6 +95,8 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::from(match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
+        #[cfg(feature = "network")]
+        Command::Serve(arguments) => serve::run(&arguments),
         #[cfg(feature = "network")]
         Command::Status(arguments) => client::status(&arguments),
         #[cfg(feature = "network")]

@@ -92,9 +92,9 @@ async fn no_change_of_many_writers_is_lost() {
     for (writer, answer) in writers.collect::<Vec<_>>().into_iter().enumerate() {
         let number: usize = answer.await.expect("no panic").parse().expect("a number");
         if writer % 2 == 0 {
-            lengths.push(number)
+            lengths.push(number);
         } else {
-            sums.push(number)
+            sums.push(number);
         }
     }
     lengths.sort_unstable();

@@ -4,5 +4,7 @@ mod application;
 mod chaining;
 mod keyvalue;
 mod limits;
+mod loading;
+mod logging;
 mod probe;
 mod serving;

@@ -25,7 +25,8 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let found = headers.iter().find(|(own, _)| own == name);
         found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
     };
-    let mut segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let before_query = path.split('?').next().unwrap_or_default();
+    let mut segments: Vec<&str> = before_query.trim_start_matches('/').split('/').collect();
     // The second component of the tests lies below this prefix.
     if segments.len() > 2 && segments[0] == "two" {
         segments.drain(..2);

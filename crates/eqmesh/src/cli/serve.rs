@@ -1,0 +1,247 @@
+//! `eqmesh serve`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use eqmesh_gateway::{Gateway, InProcess, Options as GatewayOptions, Subjects};
+use eqmesh_host::{Host, Limits, Options, log, signals, variables};
+use eqmesh_replica::AgentId;
+use eqmesh_webhook::Secret;
+use tokio::net::TcpListener;
+
+use super::{BAD_INPUT, DONE, INTERNAL, diagnose};
+
+/// Where `spin.toml` says that the components of this project lie.
+const SOURCES: &str = "target/spin/";
+
+/// The variable that holds the secret which deliveries are signed with.
+const SECRET: &str = "webhook_secret";
+
+/// Bytes of messages that wait to be carried in this process.
+const CARRIED: usize = 256 << 20;
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Log {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  eqmesh serve
+  eqmesh serve --listen 127.0.0.1:8080 --state /var/lib/eqmesh --metrics 127.0.0.1:9100
+  SPIN_VARIABLE_WEBHOOK_SECRET=whsec_… eqmesh serve --no-carrier
+
+Exit codes: 0 when it was asked to end and has, 2 for a wrong manifest or address, 3 for an internal error.")]
+pub(crate) struct ServeArguments {
+    /// The manifest of the application.
+    #[arg(default_value = "spin.toml", env = "EQMESH_MANIFEST")]
+    manifest: PathBuf,
+    /// Where to listen. Port 0 takes a free one.
+    #[arg(
+        long,
+        default_value = "127.0.0.1:3000",
+        value_name = "ADDRESS",
+        env = "EQMESH_LISTEN"
+    )]
+    listen: SocketAddr,
+    /// The folder of the durable state; one file an application.
+    #[arg(long, default_value = ".eqmesh", value_name = "FOLDER", env = "EQMESH_STATE")]
+    state: PathBuf,
+    /// Sets an application variable (also: the environment variable SPIN_VARIABLE_NAME). May be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    variable: Vec<(String, String)>,
+    /// Where to serve GET /metrics, in the format of Prometheus. Nowhere if it is not given.
+    #[arg(long, value_name = "ADDRESS", env = "EQMESH_METRICS")]
+    metrics: Option<SocketAddr>,
+    /// Do not carry messages between the agents: `eqmesh gateway` does, over NATS. The secret must be given then (SPIN_VARIABLE_WEBHOOK_SECRET).
+    #[arg(long)]
+    no_carrier: bool,
+    /// How many agents the manifest has, for carrying their messages.
+    #[arg(long, default_value_t = 9, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    agents: u32,
+    /// Read all components from the files that the manifest names, also those of this project, which the program has in itself.
+    #[arg(long)]
+    files: bool,
+    /// The form of the log on the standard error; RUST_LOG says what is logged.
+    #[arg(long, value_enum, default_value = "text", env = "EQMESH_LOG")]
+    log: Log,
+    /// Sends traces to an OpenTelemetry collector by HTTP, for example http://127.0.0.1:4318/v1/traces (takes the feature `otel`).
+    #[arg(long, value_name = "URL", env = "EQMESH_OTLP")]
+    otlp: Option<String>,
+    /// Linear memory of one instance, in MiB.
+    #[arg(long, default_value_t = 256, value_name = "MIB")]
+    memory: usize,
+    /// Linear memory of all instances, in MiB.
+    #[arg(long, default_value_t = 2048, value_name = "MIB")]
+    memory_in_all: usize,
+    /// How long a component may take to begin its answer, in seconds.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    time: u64,
+    /// Instances of one component at once.
+    #[arg(long, default_value_t = 64, value_name = "COUNT")]
+    concurrency: usize,
+    /// The largest body of a request, in MiB.
+    #[arg(long, default_value_t = 32, value_name = "MIB")]
+    body: u64,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+impl ServeArguments {
+    fn options(&self) -> Result<(Options, Option<Secret>), String> {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let mut variables = variables::from_environment(environment);
+        variables.extend(self.variable.iter().cloned());
+        let secret = match variables.get(SECRET) {
+            Some(text) => text.parse().map_err(|error| format!("the variable {SECRET}: {error}"))?,
+            // Who carries messages and who takes them are one process, so nobody else needs to know it.
+            None if !self.no_carrier => {
+                let mut bytes = vec![0; 32];
+                getrandom::fill(&mut bytes).map_err(|error| format!("this system gives no random numbers: {error}"))?;
+                let secret = Secret::from_bytes(bytes).map_err(|error| error.to_string())?;
+                variables.insert(SECRET.to_owned(), secret.expose());
+                secret
+            }
+            None => return Err(format!("set the variable {SECRET} to the secret that the gateway signs with, for example by SPIN_VARIABLE_WEBHOOK_SECRET")),
+        };
+        let sources = if self.files {
+            Vec::new()
+        } else {
+            eqmesh_composer::services().map_err(|error| format!("cannot compose the agents: {error}"))?
+        };
+        let options = Options {
+            sources: sources
+                .into_iter()
+                .map(|(name, bytes)| (format!("{SOURCES}{name}.wasm"), bytes.into()))
+                .collect(),
+            manifest: self.manifest.clone(),
+            variables,
+            state: Some(self.state.clone()),
+            limits: Limits {
+                memory: self.memory << 20,
+                memory_in_all: self.memory_in_all << 20,
+                time: Duration::from_secs(self.time),
+                concurrency: self.concurrency,
+                body: self.body << 20,
+                ..Limits::default()
+            },
+            ..Options::default()
+        };
+        Ok((options, (!self.no_carrier).then_some(secret)))
+    }
+}
+
+pub(crate) fn run(arguments: &ServeArguments) -> u8 {
+    let form = match arguments.log {
+        Log::Text => log::Form::Text,
+        Log::Json => log::Form::Json,
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("eqmesh: cannot start: {error}");
+            return INTERNAL;
+        }
+    };
+    runtime.block_on(async {
+        // What is not logged any more is sent when this is dropped.
+        let _log = match log::start(form, arguments.otlp.as_deref()) {
+            Ok(log) => log,
+            Err(error) => {
+                eprintln!("eqmesh: {error}");
+                return BAD_INPUT;
+            }
+        };
+        serve(arguments).await
+    })
+}
+
+async fn serve(arguments: &ServeArguments) -> u8 {
+    let (options, secret) = match arguments.options() {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("eqmesh: {error}");
+            return BAD_INPUT;
+        }
+    };
+    let host = match Host::load(&options) {
+        Ok(host) => host,
+        Err(error) => {
+            diagnose::report(&error);
+            return BAD_INPUT;
+        }
+    };
+    let listening = async {
+        let listener = TcpListener::bind(arguments.listen).await?;
+        let metrics = match arguments.metrics {
+            Some(address) => Some(TcpListener::bind(address).await?),
+            None => None,
+        };
+        Ok((listener.local_addr()?, listener, metrics, signals()?))
+    };
+    let (address, listener, metrics, signals) = match listening.await {
+        Ok(listening) => listening,
+        Err(error) => {
+            let error: std::io::Error = error;
+            eprintln!(
+                "eqmesh: cannot listen on {}: {error}; give another address with --listen or --metrics",
+                arguments.listen
+            );
+            return BAD_INPUT;
+        }
+    };
+    tracing::info!("{} is served on http://{address}", host.name());
+    for (route, component) in host.routes() {
+        tracing::info!("http://{address}{route} is answered by {component}");
+    }
+    if let Some(listener) = metrics {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!("metrics are on http://{address}/metrics");
+        }
+        let host = host.clone();
+        tokio::spawn(async move { host.serve_metrics(listener, std::future::pending()).await });
+    }
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let carrier = match secret.map(|secret| carrier(address, secret, arguments.agents)).transpose() {
+        Ok(carrier) => carrier.map(|gateway| tokio::spawn(gateway.run(async { drop(stopped.await) }))),
+        Err(error) => {
+            eprintln!("eqmesh: cannot carry messages: {error}");
+            return INTERNAL;
+        }
+    };
+    let served = host.serve(listener, signals).await;
+    drop(stop);
+    if let Some(carrier) = carrier {
+        // What it is about to hand over goes nowhere any more, and is not lost: agents keep what was not confirmed.
+        let _ = tokio::time::timeout(Duration::from_secs(5), carrier).await;
+    }
+    match served {
+        Ok(()) => DONE,
+        Err(error) => {
+            eprintln!("eqmesh: cannot serve: {error}");
+            INTERNAL
+        }
+    }
+}
+
+/// What carries messages between the agents in this process.
+fn carrier(address: SocketAddr, secret: Secret, agents: u32) -> Result<Gateway<InProcess>, eqmesh_gateway::AppError> {
+    let reached = match address.ip() {
+        ip if ip.is_unspecified() && ip.is_ipv6() => SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), address.port()),
+        ip if ip.is_unspecified() => SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), address.port()),
+        _ => address,
+    };
+    let mut options = GatewayOptions::new(&format!("http://{reached}"), secret, (0..agents).map(AgentId));
+    options.deliveries = 2;
+    let broker = InProcess::new(Subjects::default(), CARRIED, options.delivery_timeout * 3 / 2);
+    Gateway::new(broker, options)
+}
