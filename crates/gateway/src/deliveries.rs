@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use eqmesh_webhook::{Delivery, fitting};
+use futures_util::future::join_all;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::app::{Answer, Failure};
@@ -67,9 +68,22 @@ impl<B: Broker> Line<B> {
     /// Delivers what was pulled, those of a subject together. All of it is settled after that.
     async fn deliver(&self, messages: Vec<Incoming<B::Token>>) {
         let mut groups: Vec<Vec<Parcel<B::Token>>> = Vec::new();
+        let mut skipped = Vec::new();
         for incoming in messages {
-            let Some(parcel) = self.sort(incoming).await else {
-                continue;
+            let parcel = match self.shared.options.subjects.read(&incoming.subject, &incoming.payload) {
+                Ok(message) if concerns(&message, self.agent) => Parcel {
+                    topic: message.topic,
+                    incoming,
+                },
+                Ok(_) => {
+                    skipped.push(incoming.token);
+                    continue;
+                }
+                Err(misrouted) => {
+                    self.shared.metrics.forged(self.agent);
+                    self.bury(&incoming, &misrouted.to_string()).await;
+                    continue;
+                }
             };
             // What has failed before goes alone, so that it fails nobody else.
             let alone = parcel.incoming.attempt > 1;
@@ -84,6 +98,8 @@ impl<B: Broker> Line<B> {
                 None => groups.push(vec![parcel]),
             }
         }
+        self.shared.metrics.skipped(self.agent, skipped.len());
+        self.settle(&skipped, Settlement::Done).await;
         let mut groups = groups.into_iter();
         while let Some(group) = groups.next() {
             let rest: Vec<B::Token> = groups
@@ -96,41 +112,15 @@ impl<B: Broker> Line<B> {
         }
     }
 
-    /// Leaves out what does not concern the agent, and gives up what is not what its subject says.
-    async fn sort(&self, incoming: Incoming<B::Token>) -> Option<Parcel<B::Token>> {
-        let shared = &self.shared;
-        match shared.options.subjects.read(&incoming.subject, &incoming.payload) {
-            Ok(message) if concerns(&message, self.agent) => Some(Parcel {
-                topic: message.topic,
-                incoming,
-            }),
-            Ok(_) => {
-                shared.metrics.skipped(self.agent);
-                self.settle(&incoming, Settlement::Done).await;
-                None
-            }
-            Err(misrouted) => {
-                shared.metrics.forged(self.agent);
-                self.bury(&incoming, &misrouted.to_string()).await;
-                None
-            }
-        }
-    }
-
     /// Delivers messages of one subject, and settles them. `rest` waits meanwhile.
     async fn settle_group(&self, group: Vec<Parcel<B::Token>>, rest: &[B::Token]) {
-        let tokens: Vec<B::Token> = group
-            .iter()
-            .map(|own| own.incoming.token.clone())
-            .chain(rest.iter().cloned())
-            .collect();
+        let own: Vec<B::Token> = group.iter().map(|own| own.incoming.token.clone()).collect();
+        let tokens = [&own, rest].concat();
         match self.working(&tokens, self.attempt(&group)).await {
             Delivered::Accepted(answer) => {
                 // First what it wants to have published, then the acknowledgement: whoever dies in between repeats both.
                 if self.working(&tokens, self.shared.publish(self.agent, answer)).await {
-                    for parcel in &group {
-                        self.settle(&parcel.incoming, Settlement::Done).await;
-                    }
+                    self.settle(&own, Settlement::Done).await;
                     self.shared.metrics.delivered(self.agent, group.len());
                     self.arrived.notify_one();
                 }
@@ -160,15 +150,12 @@ impl<B: Broker> Line<B> {
                         self.bury(&parcel.incoming, &reason).await;
                     } else {
                         let wait = backoff(u32::try_from(attempt).unwrap_or(u32::MAX));
-                        self.settle(&parcel.incoming, Settlement::Later(wait)).await;
+                        self.settle(std::slice::from_ref(&parcel.incoming.token), Settlement::Later(wait))
+                            .await;
                     }
                 }
             }
-            Delivered::Interrupted => {
-                for parcel in &group {
-                    self.settle(&parcel.incoming, Settlement::Later(Duration::ZERO)).await;
-                }
-            }
+            Delivered::Interrupted => self.settle(&own, Settlement::Later(Duration::ZERO)).await,
         }
     }
 
@@ -230,21 +217,18 @@ impl<B: Broker> Line<B> {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                _ = signs.tick() => {
-                    for token in tokens {
-                        // If this fails, the message may come twice.
-                        let _ = self.shared.broker.settle(token, Settlement::Working).await;
-                    }
-                }
+                // What fails here may come twice.
+                _ = signs.tick() => self.settle(tokens, Settlement::Working).await,
             }
         }
     }
 
-    /// If the broker does not hear of it, the message comes again.
-    async fn settle(&self, incoming: &Incoming<B::Token>, settlement: Settlement) {
-        if let Err(error) = self.shared.broker.settle(&incoming.token, settlement).await {
+    /// Settles messages, all at once: after a lost connection the broker's answers are waited for in vain. If it does not hear of one, that comes again.
+    async fn settle(&self, tokens: &[B::Token], settlement: Settlement) {
+        let settled = join_all(tokens.iter().map(|token| self.shared.broker.settle(token, settlement))).await;
+        for error in settled.into_iter().filter_map(Result::err) {
             self.shared.metrics.broker_failed();
-            tracing::debug!(agent = self.agent.number(), sequence = incoming.sequence, %error, "a message will come again");
+            tracing::debug!(agent = self.agent.number(), %error, "a message will come again");
         }
     }
 

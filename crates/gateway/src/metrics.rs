@@ -167,8 +167,8 @@ impl Metrics {
         add(&self.published, agent, count);
     }
 
-    pub(crate) fn skipped(&self, agent: AgentId) {
-        add(&self.skipped, agent, 1);
+    pub(crate) fn skipped(&self, agent: AgentId, count: usize) {
+        add(&self.skipped, agent, count);
     }
 
     pub(crate) fn forged(&self, agent: AgentId) {

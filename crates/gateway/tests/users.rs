@@ -24,7 +24,7 @@ fn server() -> (Server, tempfile::TempDir) {
     }
     let config = ServerConfig {
         listen: "127.0.0.1:4222".to_owned(),
-        store_dir: PathBuf::from("unused"),
+        store_dir: folder.path().join("store"),
         users,
     };
     for user in &config.users {

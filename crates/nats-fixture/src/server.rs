@@ -28,6 +28,8 @@ pub struct Server {
     name: String,
     port: u16,
     folder: TempDir,
+    /// Its configuration says where.
+    stores_elsewhere: bool,
 }
 
 /// What a server says first of itself, as far as it matters.
@@ -39,8 +41,8 @@ struct Greeting {
 }
 
 impl Server {
-    /// Starts a server. `config` holds whatever a configuration file of nats-server may, but for the address, the name and the folder, which are given
-    /// here; it is empty for a server that everybody may use for everything.
+    /// Starts a server. `config` is a configuration of nats-server; address and name in it do not matter, and if it has no `store_dir`, there is a
+    /// folder for that, too. It is empty for a server that everybody may use for everything.
     pub fn start(config: &str) -> Server {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -49,6 +51,7 @@ impl Server {
             name: format!("eqmesh-test-{}-{count}", std::process::id()),
             port: 0,
             folder: tempfile::tempdir().expect("a temporary folder can be made"),
+            stores_elsewhere: config.contains("store_dir"),
         };
         fs::write(server.config(), config).expect("a temporary file can be written");
         server.restart();
@@ -94,18 +97,15 @@ impl Server {
         } else {
             self.port.to_string()
         };
-        let child = Command::new(binary())
-            .args([
-                "--addr",
-                "127.0.0.1",
-                "--port",
-                &port,
-                "--name",
-                &self.name,
-                "--jetstream",
-                "--store_dir",
-            ])
-            .arg(self.folder().join("store"))
+        let mut command = Command::new(binary());
+        if !self.stores_elsewhere {
+            command
+                .arg("--jetstream")
+                .arg("--store_dir")
+                .arg(self.folder().join("store"));
+        }
+        let child = command
+            .args(["--addr", "127.0.0.1", "--port", &port, "--name", &self.name])
             .arg("--ports_file_dir")
             .arg(self.folder())
             .arg("--config")

@@ -262,6 +262,11 @@ pub struct Running {
 
 impl Running {
     pub fn start<B: Broker>(broker: B, options: Options) -> Running {
+        // Shown for tests that fail. A test before may have set it.
+        let _ = tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
+            .with_test_writer()
+            .try_init();
         let gateway = Gateway::new(broker, options).unwrap();
         let metrics = gateway.metrics();
         let (stop, stopped) = oneshot::channel();
