@@ -6,6 +6,7 @@ mod free;
 mod history;
 mod messages;
 mod questions;
+mod refusals;
 mod round;
 
 pub use history::Unstored;
@@ -73,6 +74,19 @@ pub struct Summary {
     pub bytes_received: u64,
     /// Facts that were refused, with the reason.
     pub refused: Vec<(Dot, String)>,
+    /// What others refuse of this agent's facts, as far as they said so.
+    pub disputes: Vec<Dispute>,
+}
+
+/// A fact of this agent that another one refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispute {
+    /// The fact.
+    pub fact: Dot,
+    /// The number of the agent that refuses it.
+    pub by: u32,
+    /// Why, as that one says: at most 256 bytes.
+    pub reason: String,
 }
 
 /// One agent. How a round goes stands in `node/round.rs`.
@@ -106,6 +120,7 @@ pub struct Node<P: Parts> {
     stored: Arc<VersionVector>,
     /// Whether what is stored has to be replaced.
     shortened: bool,
+    refusals: refusals::Refusals,
     free: Option<Box<free::Free>>,
 }
 
@@ -182,6 +197,7 @@ impl<P: Parts> Node<P> {
             standing: None,
             stored: Arc::default(),
             shortened: false,
+            refusals: refusals::Refusals::default(),
             free: None,
         }
     }
@@ -306,8 +322,11 @@ impl<P: Parts> Node<P> {
         if let Some(free) = &mut self.free {
             free.exchange.note_settled(settled.accepted > 0, settled.waiting > 0);
         }
-        for (dot, _) in settled.refused {
+        for (dot, reason) in settled.refused {
             self.note(EventKind::Refused, Some(dot.agent), None, Some(dot), 0, now, phase);
+            if dot.agent.number() != self.config.id.number() {
+                self.refusals.refuse(dot, &reason);
+            }
         }
     }
 
