@@ -15,7 +15,9 @@ mod parts;
 
 use std::cell::RefCell;
 
-use bindings::exports::eqmesh::network::agent::{Config, Guest, GuestNode, Message, RoundTask, Summary, Unstored};
+use bindings::exports::eqmesh::network::agent::{
+    Config, Dispute, Guest, GuestNode, Message, RoundTask, Summary, Unstored,
+};
 use eqmesh_agent as plain;
 use eqmesh_egraph::color::Colors;
 use eqmesh_guest::{types, version_from_wit, version_to_wit};
@@ -206,6 +208,15 @@ impl GuestNode for Node {
                 .refused
                 .into_iter()
                 .map(|(dot, reason)| (dot.into(), reason))
+                .collect(),
+            disputes: summary
+                .disputes
+                .into_iter()
+                .map(|own| Dispute {
+                    fact: own.fact.into(),
+                    by: own.by,
+                    reason: own.reason,
+                })
                 .collect(),
         }
     }

@@ -1,8 +1,8 @@
 //! What messages say: see `docs/wire-format.md`.
 
 use eqmesh_orchestrator::{Barrier, Claim, MAX_NUMBER_SET, MessageKind, NumberSet, RosterEntry, Vote};
-use eqmesh_replica::Fault;
-use eqmesh_replica::wire::{Reader, put, put_bytes};
+use eqmesh_replica::wire::{Reader, put, put_bytes, put_dot};
+use eqmesh_replica::{Dot, Fault};
 
 use crate::message::MAX_MESSAGE;
 
@@ -12,6 +12,10 @@ const MAX_RULESET_NAME: usize = 1 << 10;
 
 /// The most claims in one heartbeat.
 pub(crate) const MAX_CLAIMS: usize = 1 << 8;
+
+/// The most facts that one acknowledgement refuses, and the longest reason, in bytes.
+pub(crate) const MAX_REFUSALS: usize = 16;
+pub(crate) const MAX_REASON: usize = 1 << 8;
 
 /// What a message of each kind says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +39,10 @@ pub(crate) enum Body {
         more: More,
     },
     /// `ack`: "I have settled, and stored, what my version vector says."
-    Ack,
+    Ack {
+        /// "And these facts of yours I refuse, with the reason": ascending, to their maker alone.
+        refused: Vec<(Dot, String)>,
+    },
 }
 
 /// What a heartbeat says besides the digest.
@@ -145,7 +152,7 @@ impl Body {
             Body::State { .. } => MessageKind::State,
             Body::Sync => MessageKind::Sync,
             Body::Heartbeat { .. } => MessageKind::Heartbeat,
-            Body::Ack => MessageKind::Ack,
+            Body::Ack { .. } => MessageKind::Ack,
         }
     }
 
@@ -169,7 +176,14 @@ impl Body {
                 put(&mut bytes, blocks.len() as u64);
                 blocks.iter().for_each(|block| put_bytes(&mut bytes, block));
             }
-            Body::Sync | Body::Ack => {}
+            Body::Sync => {}
+            Body::Ack { refused } => {
+                put(&mut bytes, refused.len() as u64);
+                for (fact, reason) in refused {
+                    put_dot(&mut bytes, *fact);
+                    put_bytes(&mut bytes, reason.as_bytes());
+                }
+            }
             Body::Heartbeat { digest, more } => {
                 bytes.extend_from_slice(digest);
                 match more {
@@ -213,7 +227,7 @@ impl Body {
         let body = match kind {
             MessageKind::State => read_state(&mut reader)?,
             MessageKind::Sync => Body::Sync,
-            MessageKind::Ack => Body::Ack,
+            MessageKind::Ack => read_ack(&mut reader)?,
             MessageKind::Heartbeat => Body::Heartbeat {
                 digest: reader.array()?,
                 more: match reader.byte()? {
@@ -279,12 +293,62 @@ fn read_state(reader: &mut Reader<'_>) -> Result<Body, Fault> {
     })
 }
 
+fn read_ack(reader: &mut Reader<'_>) -> Result<Body, Fault> {
+    let count = reader.count()?;
+    if count > MAX_REFUSALS {
+        return Err(Fault::Limit(format!(
+            "an acknowledgement refuses at most {MAX_REFUSALS} facts"
+        )));
+    }
+    let mut refused: Vec<(Dot, String)> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (fact, reason) = (reader.dot()?, reader.string()?);
+        if reason.len() > MAX_REASON {
+            return Err(Fault::Limit(format!("a reason has at most {MAX_REASON} bytes")));
+        }
+        if refused.last().is_some_and(|(before, _)| *before >= fact) {
+            return Err(reader.malformed("the facts that it refuses are not in order"));
+        }
+        refused.push((fact, reason));
+    }
+    Ok(Body::Ack { refused })
+}
+
 #[cfg(test)]
 mod tests {
     use eqmesh_orchestrator::Life;
+    use eqmesh_replica::AgentId;
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn an_acknowledgement_refuses_so_many_facts_and_no_more() {
+        let refusing = |count: usize, reason: usize| {
+            let refused = (1..=count as u64).map(|sequence| {
+                let agent = AgentId(1);
+                (Dot { agent, sequence }, "x".repeat(reason))
+            });
+            let body = Body::Ack {
+                refused: refused.collect(),
+            };
+            (Body::decode(MessageKind::Ack, &body.encode()), body)
+        };
+        let (read, written) = refusing(MAX_REFUSALS, MAX_REASON);
+        assert_eq!(read, Ok(written));
+        for (count, reason) in [(MAX_REFUSALS + 1, 0), (1, MAX_REASON + 1)] {
+            assert!(matches!(refusing(count, reason).0, Err(Fault::Limit(_))));
+        }
+        let dot = |sequence| Dot {
+            agent: AgentId(1),
+            sequence,
+        };
+        for sequences in [[2, 1], [1, 1]] {
+            let refused = sequences.map(|sequence| (dot(sequence), String::new())).to_vec();
+            let read = Body::decode(MessageKind::Ack, &Body::Ack { refused }.encode());
+            assert!(matches!(read, Err(Fault::Malformed(_))), "{sequences:?}");
+        }
+    }
 
     fn any_claim() -> impl Strategy<Value = Claim> {
         let life = prop::sample::select(vec![Life::Joining, Life::Active, Life::Left]);
@@ -339,7 +403,16 @@ mod tests {
         });
         let heartbeat = (any::<[u8; 32]>(), prop_oneof![Just(More::Nothing), ballot, pulse]);
         let heartbeat = heartbeat.prop_map(|(digest, more)| Body::Heartbeat { digest, more });
-        prop_oneof![state, heartbeat, Just(Body::Sync), Just(Body::Ack)]
+        let refused = prop::collection::btree_map((any::<u32>(), 1u64..), "[a-zé]{0,9}", 0..4);
+        let ack = refused.prop_map(|refused| {
+            let dot = |((agent, sequence), reason)| {
+                let agent = AgentId(agent);
+                (Dot { agent, sequence }, reason)
+            };
+            let refused = refused.into_iter().map(dot).collect();
+            Body::Ack { refused }
+        });
+        prop_oneof![state, heartbeat, Just(Body::Sync), ack]
     }
 
     proptest! {

@@ -24,5 +24,5 @@ mod ports;
 
 pub use message::{MAX_MESSAGE, Message};
 pub use native::Native;
-pub use node::{Config, Node, RoundTask, Summary, Unstored};
+pub use node::{Config, Dispute, Node, RoundTask, Summary, Unstored};
 pub use ports::{Diagnostic, Graph, Log, Network, Parts, Signature};

@@ -6,6 +6,7 @@ mod free;
 mod history;
 mod messages;
 mod questions;
+mod refusals;
 mod round;
 mod suspension;
 
@@ -74,6 +75,19 @@ pub struct Summary {
     pub bytes_received: u64,
     /// Facts that were refused, with the reason.
     pub refused: Vec<(Dot, String)>,
+    /// What others refuse of this agent's facts, as far as they said so.
+    pub disputes: Vec<Dispute>,
+}
+
+/// A fact of this agent that another one refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispute {
+    /// The fact.
+    pub fact: Dot,
+    /// The number of the agent that refuses it.
+    pub by: u32,
+    /// Why, as that one says: at most 256 bytes.
+    pub reason: String,
 }
 
 /// One agent. How a round goes stands in `node/round.rs`.
@@ -109,6 +123,7 @@ pub struct Node<P: Parts> {
     shortened: bool,
     /// Whether this very incarnation has made facts in an earlier life, which were taken back.
     restored: bool,
+    refusals: refusals::Refusals,
     free: Option<Box<free::Free>>,
 }
 
@@ -188,6 +203,7 @@ impl<P: Parts> Node<P> {
             stored: Arc::default(),
             shortened: false,
             restored: false,
+            refusals: refusals::Refusals::default(),
             free: None,
         }
     }
@@ -312,8 +328,11 @@ impl<P: Parts> Node<P> {
         if let Some(free) = &mut self.free {
             free.exchange.note_settled(settled.accepted > 0, settled.waiting > 0);
         }
-        for (dot, _) in settled.refused {
+        for (dot, reason) in settled.refused {
             self.note(EventKind::Refused, Some(dot.agent), None, Some(dot), 0, now, phase);
+            if dot.agent.number() != self.config.id.number() {
+                self.refusals.refuse(dot, &reason);
+            }
         }
     }
 

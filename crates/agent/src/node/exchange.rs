@@ -370,7 +370,8 @@ impl<P: Parts> Node<P> {
         };
         let neighbours = self.neighbours();
         if quiet || !everybody_has(self.exchange(), &neighbours) {
-            self.tell(&neighbours, &Body::Ack, now, messages);
+            let refused = Vec::new();
+            self.tell(&neighbours, &Body::Ack { refused }, now, messages);
         }
     }
 
@@ -447,8 +448,9 @@ impl<P: Parts> Node<P> {
                     self.feel(message, digest, &pulse, now, &mut messages);
                 }
             }
-            Body::Ack => {
+            Body::Ack { refused } => {
                 self.note_of(EventKind::Acknowledged, message, now);
+                self.hear_refusals(message, refused, now);
             }
         }
         self.not_superseded()?;

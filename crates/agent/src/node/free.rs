@@ -336,6 +336,7 @@ impl<P: Parts> Node<P> {
         self.shorten(now, &mut messages)?;
         self.pulse(now, &mut messages);
         self.acknowledge(now, &mut messages);
+        self.tell_refusals(now, &mut messages);
         self.free.as_mut().expect("it serves").exchange.end_tick();
         Ok(messages)
     }

@@ -34,9 +34,18 @@ impl<P: Parts> Node<P> {
     pub fn receive(&mut self, message: &Message, now: u64) -> Result<Vec<Message>, Fault> {
         self.not_superseded()?;
         let body = self.open(message)?;
-        if self.free.is_some() {
-            return self.hear(message, body, now);
-        }
+        let mut messages = if self.free.is_some() {
+            self.hear(message, body, now)?
+        } else {
+            self.take_in(message, body, now)?
+        };
+        self.settle_disputes(message);
+        self.tell_refusals(now, &mut messages);
+        Ok(messages)
+    }
+
+    /// Takes in a message of a network that runs in rounds.
+    fn take_in(&mut self, message: &Message, body: Body, now: u64) -> Result<Vec<Message>, Fault> {
         let from = message.sender;
         if from == self.config.id {
             return Ok(Vec::new());
@@ -56,7 +65,10 @@ impl<P: Parts> Node<P> {
                 }
                 match (reached, fresh) {
                     (Some(_), _) => self.progress(now, &mut messages)?,
-                    (None, true) => messages.push(self.send(Some(from), &Body::Ack, now, Phase::Reconcile)),
+                    (None, true) => {
+                        let refused = Vec::new();
+                        messages.push(self.send(Some(from), &Body::Ack { refused }, now, Phase::Reconcile));
+                    }
                     (None, false) => {}
                 }
             }
@@ -119,8 +131,9 @@ impl<P: Parts> Node<P> {
                     messages.push(self.send(Some(from), &Body::Sync, now, Phase::Reconcile));
                 }
             }
-            Body::Ack => {
+            Body::Ack { refused } => {
                 self.note_received(message, now);
+                self.hear_refusals(message, refused, now);
                 self.note(
                     EventKind::Acknowledged,
                     Some(from),

@@ -30,6 +30,7 @@ impl<P: Parts> Node<P> {
             messages_received: self.received.0,
             bytes_received: self.received.1,
             refused: self.graph.refused(),
+            disputes: self.refusals.disputes(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Translation between the host's bindings and the crates' types.
 
-use eqmesh_agent::{Diagnostic, Message, Summary};
+use eqmesh_agent::{Diagnostic, Dispute, Message, Summary};
 use eqmesh_egraph::color::{Color, Colors};
 use eqmesh_egraph::extract::CostModel;
 use eqmesh_orchestrator::{MessageKind, Verdict};
@@ -150,6 +150,15 @@ pub(super) fn summary(own: wit::Summary) -> Result<Summary, AgentError> {
             .refused
             .into_iter()
             .map(|(fact, reason)| (dot(fact), reason))
+            .collect(),
+        disputes: own
+            .disputes
+            .into_iter()
+            .map(|own| Dispute {
+                fact: dot(own.fact),
+                by: own.by,
+                reason: own.reason,
+            })
             .collect(),
     })
 }
