@@ -97,12 +97,14 @@ fn variable(text: &str) -> Result<(String, String), String> {
 
 impl ServeArguments {
     fn options(&self) -> Result<(Options, Option<Secret>), String> {
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let mut variables = variables::from_environment(environment);
         variables.extend(self.variable.iter().cloned());
         let secret = match variables.get(SECRET) {
-            Some(text) => text.parse().map_err(|error| format!("the variable {SECRET}: {error}"))?,
+            Some(text) => text
+                .parse()
+                .map_err(|error| format!("the variable {SECRET}: {error}"))?,
             // Who carries messages and who takes them are one process, so nobody else needs to know it.
             None if !self.no_carrier => {
                 let mut bytes = vec![0; 32];
@@ -111,7 +113,11 @@ impl ServeArguments {
                 variables.insert(SECRET.to_owned(), secret.expose());
                 secret
             }
-            None => return Err(format!("set the variable {SECRET} to the secret that the gateway signs with, for example by SPIN_VARIABLE_WEBHOOK_SECRET")),
+            None => {
+                return Err(format!(
+                    "set the variable {SECRET} to the secret that the gateway signs with, for example by SPIN_VARIABLE_WEBHOOK_SECRET"
+                ));
+            }
         };
         let sources = if self.files {
             Vec::new()
@@ -211,7 +217,10 @@ async fn serve(arguments: &ServeArguments) -> u8 {
         tokio::spawn(async move { host.serve_metrics(listener, std::future::pending()).await });
     }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let carrier = match secret.map(|secret| carrier(address, secret, arguments.agents)).transpose() {
+    let carrier = match secret
+        .map(|secret| carrier(address, secret, arguments.agents))
+        .transpose()
+    {
         Ok(carrier) => carrier.map(|gateway| tokio::spawn(gateway.run(async { drop(stopped.await) }))),
         Err(error) => {
             eprintln!("eqmesh: cannot carry messages: {error}");
@@ -236,7 +245,9 @@ async fn serve(arguments: &ServeArguments) -> u8 {
 /// What carries messages between the agents in this process.
 fn carrier(address: SocketAddr, secret: Secret, agents: u32) -> Result<Gateway<InProcess>, eqmesh_gateway::AppError> {
     let reached = match address.ip() {
-        ip if ip.is_unspecified() && ip.is_ipv6() => SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), address.port()),
+        ip if ip.is_unspecified() && ip.is_ipv6() => {
+            SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), address.port())
+        }
         ip if ip.is_unspecified() => SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), address.port()),
         _ => address,
     };
