@@ -41,7 +41,14 @@ struct Entry {
     ruleset: String,
     terms: Vec<String>,
     iterations: u64,
-    expect: Expected,
+    expect: Outcome,
+}
+
+#[derive(Debug, Deserialize)]
+struct Outcome {
+    #[serde(flatten)]
+    counts: Expected,
+    saturates: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,6 +70,8 @@ pub struct Workload {
     pub iterations: u64,
     /// What it must come to.
     pub expected: Expected,
+    /// Whether it comes to an end before its rounds do.
+    pub saturates: bool,
 }
 
 impl Workload {
@@ -102,7 +111,8 @@ pub fn all() -> Result<Vec<Workload>> {
                 rules,
                 terms: entry.terms,
                 iterations: entry.iterations,
-                expected: entry.expect,
+                expected: entry.expect.counts,
+                saturates: entry.expect.saturates,
             })
         })
         .collect()

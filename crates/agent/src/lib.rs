@@ -16,6 +16,7 @@
 //! assert_eq!(alone.check("(= (Add (Num 1) (Num 2)) (Add (Num 2) (Num 1)))", 1), Ok(1));
 //! ```
 
+mod blocks;
 mod body;
 mod message;
 mod native;

@@ -22,6 +22,7 @@ use eqmesh_replica::{AgentId, Budget, Dot, Fault, Size, VersionVector};
 use eqmesh_timeline::{Entry, EventKind, Phase, Timestamp};
 use eqmesh_transduction::{Compiled, Statement};
 
+use crate::blocks::Blocks;
 use crate::body::{Ballot, Body};
 use crate::message::Message;
 use crate::ports::{Diagnostic, Graph, Log, Network, Parts, Signature};
@@ -263,7 +264,7 @@ impl<P: Parts> Node<P> {
         let body = Body::State {
             reached: None,
             rulesets,
-            blocks: block.into_iter().collect(),
+            blocks: Blocks::Plain(block.into_iter().collect()),
         };
         Ok(vec![self.send(None, &body, now, Phase::Reconcile)])
     }

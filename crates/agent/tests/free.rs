@@ -442,7 +442,7 @@ fn broken_messages_change_nothing() {
     let state = Message {
         kind: MessageKind::State,
         topic: MessageKind::State.topic(good.sender, None).unwrap(),
-        body: vec![0, 0, 1, 3, 1, 2, 3],
+        body: vec![0, 0, 0, 1, 3, 1, 2, 3],
         ..good
     };
     assert_eq!(mesh.get(0).receive(&state, 1), Ok(Vec::new()));

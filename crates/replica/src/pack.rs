@@ -22,6 +22,12 @@ pub fn pack(bytes: &[u8]) -> Vec<u8> {
     packed
 }
 
+/// How many bytes what is packed says that it comes to; none if it is not packed.
+pub fn unpacked_length(bytes: &[u8]) -> Option<u64> {
+    let packed = bytes.strip_prefix(MAGIC)?;
+    Reader::new(packed, "packed form").varint().ok()
+}
+
 /// Unpacks what [`pack`] packed; what is not packed is handed back as it is. Never panics, and allocates at most 256 times the input.
 pub fn unpack(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
     let Some(packed) = bytes.strip_prefix(MAGIC) else {
@@ -49,14 +55,16 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{pack, unpack};
+    use super::{pack, unpack, unpacked_length};
     use crate::fault::Fault;
 
     proptest! {
         #[test]
         fn what_was_packed_unpacks(part in prop::collection::vec(any::<u8>(), 0..200), times in 1usize..50) {
             let bytes = part.repeat(times);
-            prop_assert_eq!(unpack(&pack(&bytes)).unwrap(), bytes);
+            let packed = pack(&bytes);
+            prop_assert_eq!(unpacked_length(&packed), Some(bytes.len() as u64));
+            prop_assert_eq!(unpack(&packed).unwrap(), bytes);
         }
 
         #[test]

@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release -p eqmesh-simulation --example simulate -- --agents 5 --loss 0.2 --partition random --crash 0.02/s --seeds 0..1000
 //!
-//! Options as there, `--workload` takes a name or an `.egg` file without includes, and `--json` prints reports as JSON.
+//! Options as there, `--workload` takes a name (of a benchmark's workload, too) or an `.egg` file without includes, and `--json` prints reports as JSON.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,6 +21,9 @@ struct Options {
 fn workload(name: &str) -> Result<Workload, String> {
     if let Some(workload) = Workload::named(name) {
         return Ok(workload);
+    }
+    if let Ok(own) = eqmesh_workloads::workload::Workload::named(name) {
+        return Ok(Workload::of_text(name, own.program()));
     }
     let text = std::fs::read_to_string(name).map_err(|error| format!("{name}: {error}"))?;
     let mut load = |path: &Path| std::fs::read_to_string(path);

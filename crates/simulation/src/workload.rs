@@ -98,6 +98,18 @@ impl Workload {
         })
     }
 
+    /// Declarations, rules and terms, handed to agent 0 at once.
+    pub fn of_text(name: &str, text: String) -> Workload {
+        Workload {
+            name: name.to_owned(),
+            submissions: vec![Submission {
+                at: Span(0),
+                agent: 0,
+                text,
+            }],
+        }
+    }
+
     /// The declarations, rules and terms of a program, handed to agent 0 at once. What else stands in it, such as `run` and `check`, is left out: a network that
     /// runs free runs until it is saturated.
     pub fn of_program(name: &str, program: &Program) -> Workload {
@@ -110,13 +122,6 @@ impl Workload {
             text.push_str(&command.text);
             text.push('\n');
         }
-        Workload {
-            name: name.to_owned(),
-            submissions: vec![Submission {
-                at: Span(0),
-                agent: 0,
-                text,
-            }],
-        }
+        Workload::of_text(name, text)
     }
 }

@@ -259,7 +259,9 @@ impl<'a> World<'a> {
         let cut_after = scenario.cut_after;
         self.act(at, |node, now| {
             let messages = node.join(entrance, now)?;
-            node.cut_after(cut_after)?;
+            if cut_after < u64::MAX {
+                node.cut_after(cut_after)?;
+            }
             Ok(messages)
         });
         let first = self.now + self.random.random_range(0..scenario.tick.0);

@@ -11,6 +11,7 @@ use eqmesh_timeline::{EventKind, Phase};
 
 use super::messages::parcels;
 use super::{MAX_RULESETS_KNOWN, Node};
+use crate::blocks::Blocks;
 use crate::body::{Body, MAX_CLAIMS, MAX_RULESETS, More, Pulse};
 use crate::message::Message;
 use crate::ports::{Graph, Network, Parts};
@@ -285,7 +286,7 @@ impl<P: Parts> Node<P> {
         let body = |blocks| Body::State {
             reached: None,
             rulesets: rulesets.clone(),
-            blocks,
+            blocks: Blocks::pack(blocks),
         };
         parcels.map(body).collect()
     }
@@ -412,7 +413,7 @@ impl<P: Parts> Node<P> {
         match body {
             Body::State { rulesets, blocks, .. } => {
                 let mut fresh = false;
-                for block in &blocks {
+                for block in &blocks.open()? {
                     let name = Seen::name(block);
                     if self.exchange().seen.contains(name) {
                         continue;

@@ -93,6 +93,12 @@ impl<P: Parts> Node<P> {
         if kept || self.network.claim().is_none_or(|own| own.life != Life::Active) {
             return Ok(());
         }
+        self.shortened |= self.graph.compact();
+        // Most have nothing to do, and need not look through all members.
+        let (first, open) = (self.is_first(), self.graph.open_cut());
+        if !first && open.is_none_or(|cut| cut.agent != self.config.id) {
+            return Ok(());
+        }
         let me = self.config.id.number();
         let members = self.network.members();
         let others: Vec<u32> = members
@@ -100,15 +106,13 @@ impl<P: Parts> Node<P> {
             .filter(|own| own.state != MemberState::Left && own.id.number() != me)
             .map(|own| own.id.number())
             .collect();
-        self.shortened |= self.graph.compact();
         // Who was found lost may be there all the same, in the other half of a network that is torn: only one half has most members. Facts that the smaller half makes
         // meanwhile do not count; their makers find that out, and start again with what the others have.
         if (others.len() + 1) * 2 <= members.len() {
             return Ok(());
         }
         // Who is joining does neither.
-        let first = self.active().first() == Some(&me);
-        let made = match self.graph.open_cut() {
+        let made = match open {
             // If its maker is no more, somebody else closes it.
             Some(cut) if cut.agent == self.config.id || first && !self.is_alive(cut.agent) => {
                 match self.known_to_all(cut, &others) {
@@ -135,6 +139,16 @@ impl<P: Parts> Node<P> {
             messages.extend(self.gossip(now));
         }
         Ok(())
+    }
+
+    /// Whether nobody with a lesser number is active. O(log members) where the first ones are.
+    fn is_first(&self) -> bool {
+        let active = |number| {
+            self.network
+                .claim_of(number)
+                .is_some_and(|own| own.life == Life::Active)
+        };
+        !(0..self.config.id.number()).any(active)
     }
 
     /// Whether an incarnation is the one that counts, and takes part.

@@ -5,6 +5,7 @@ use eqmesh_replica::{AgentId, Fault, VersionVector};
 use eqmesh_timeline::{Entry, EventKind, Phase};
 
 use super::{MAX_KEPT, Node, misfit};
+use crate::blocks::Blocks;
 use crate::body::{Ballot, Body, More};
 use crate::message::Message;
 use crate::ports::{Graph, Log, Network, Parts};
@@ -57,7 +58,8 @@ impl<P: Parts> Node<P> {
                 rulesets,
                 blocks,
             } => {
-                let fresh = self.take_facts(from, reached.map(|(round, stage)| (round, stage.into())), blocks, now)?;
+                let reached_as = reached.map(|(round, stage)| (round, stage.into()));
+                let fresh = self.take_facts(from, reached_as, blocks.open()?, now)?;
                 self.note_received(message, now);
                 if !rulesets.is_empty() {
                     self.rulesets.extend(rulesets);
@@ -93,7 +95,7 @@ impl<P: Parts> Node<P> {
                     let body = Body::State {
                         reached: None,
                         rulesets: rulesets.take().unwrap_or_default(),
-                        blocks,
+                        blocks: Blocks::Plain(blocks),
                     };
                     messages.push(self.send(Some(from), &body, now, Phase::Reconcile));
                 }

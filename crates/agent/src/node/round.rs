@@ -17,6 +17,7 @@ use eqmesh_streams::Task;
 use eqmesh_timeline::{EventKind, Phase};
 
 use super::{Config, Node, RoundTask, misfit, part, phase};
+use crate::blocks::Blocks;
 use crate::body::{Ballot, Body, More, Stage};
 use crate::message::Message;
 use crate::ports::{Graph, Network, Parts};
@@ -74,7 +75,8 @@ impl<P: Parts> Node<P> {
         let body = Body::State {
             reached: Some((round, stage)),
             rulesets: Vec::new(),
-            blocks: self.graph.seal().into_iter().collect(),
+            // All of a round happens at one place, or wherever bytes cost less than the time that everybody waits for everybody.
+            blocks: Blocks::Plain(self.graph.seal().into_iter().collect()),
         };
         let message = self.send(None, &body, now, phase);
         self.network

@@ -98,7 +98,8 @@ pub(crate) struct SimulateArguments {
     #[arg(long, value_name = "SHAPE", value_parser = topology_of)]
     topology: Option<Topology>,
 
-    /// What the network is given: a program (its declarations, rules and terms; it must saturate), or one of tiny, sums, hundred. [default: tiny]
+    /// What the network is given: a program (its declarations, rules and terms; it must saturate), or one of tiny, sums, hundred, or a benchmark that saturates, such as ac-add-6 or
+    /// assoc-add-40. [default: tiny]
     #[arg(long, value_name = "FILE|NAME")]
     workload: Option<PathBuf>,
 
@@ -125,11 +126,22 @@ fn workload(path: &Path, json: bool) -> Result<Workload, u8> {
     if let Some(workload) = Workload::named(&name) {
         return Ok(workload);
     }
+    if let Ok(own) = eqmesh_workloads::workload::Workload::named(&name) {
+        if !own.saturates {
+            let why = format!(
+                "the workload `{name}` does not saturate, so a network that runs free would never come to its end"
+            );
+            return Err(refuse(json, &why));
+        }
+        return Ok(Workload::of_text(&name, own.program()));
+    }
     match program::load(&[], &[path.to_owned()]) {
         Ok(program) => Ok(Workload::of_program(&name, &program)),
         Err(program::LoadError::Program(errors)) => Err(diagnose::errors(&errors.files, &errors.diagnostics, json)),
         Err(error @ program::LoadError::File { .. }) => {
-            let names: Vec<&str> = NAMED.iter().map(|(name, _)| *name).collect();
+            let mut names: Vec<String> = NAMED.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let benchmarks = eqmesh_workloads::workload::all().unwrap_or_default().into_iter();
+            names.extend(benchmarks.filter(|own| own.saturates).map(|own| own.name));
             let help = format!("{error}; workloads with a name are {}", names.join(", "));
             Err(refuse(json, &help))
         }
