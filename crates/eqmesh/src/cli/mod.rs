@@ -3,6 +3,10 @@
 mod config;
 mod diagnose;
 mod doctor;
+#[cfg(feature = "network")]
+mod gateway;
+#[cfg(feature = "network")]
+mod nats_config;
 mod progress;
 mod run;
 mod simulate;
@@ -45,6 +49,12 @@ enum Command {
     Run(Box<run::RunArguments>),
     /// Run a network of agents in virtual time, with lost messages, partitions and crashes, and check that it converges on what one agent alone comes to.
     Simulate(Box<simulate::SimulateArguments>),
+    /// Carry messages between a NATS broker and agents behind HTTP: sign, deliver, acknowledge.
+    #[cfg(feature = "network")]
+    Gateway(Box<gateway::GatewayArguments>),
+    /// Print a configuration of nats-server in which every agent can speak only for itself, and write the keys to go with it.
+    #[cfg(feature = "network")]
+    NatsConfig(nats_config::NatsConfigArguments),
     /// Say what is installed here, what is missing, and how to get it.
     Doctor(doctor::DoctorArguments),
     /// Write a completion script for a shell to the standard output.
@@ -66,6 +76,10 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::from(match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
+        #[cfg(feature = "network")]
+        Command::Gateway(arguments) => gateway::run(&arguments),
+        #[cfg(feature = "network")]
+        Command::NatsConfig(arguments) => nats_config::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
