@@ -32,6 +32,7 @@ mod steps;
 
 pub use app::AppError;
 pub use broker::{Broker, BrokerError, DeadLetter, Incoming, Outgoing, Settlement};
+pub use eqmesh_webhook::Secret;
 pub use gateway::{Gateway, Options};
 pub use in_process::{InProcess, Ticket};
 pub use metrics::{Metrics, serve as serve_metrics};

@@ -5,6 +5,10 @@ mod client;
 mod config;
 mod diagnose;
 mod doctor;
+#[cfg(feature = "network")]
+mod gateway;
+#[cfg(feature = "network")]
+mod nats_config;
 mod progress;
 mod run;
 #[cfg(feature = "network")]
@@ -74,6 +78,12 @@ enum Command {
     #[cfg(not(feature = "network"))]
     #[command(external_subcommand)]
     Other(Vec<std::ffi::OsString>),
+    /// Carry messages between a NATS broker and agents behind HTTP: sign, deliver, acknowledge.
+    #[cfg(feature = "network")]
+    Gateway(Box<gateway::GatewayArguments>),
+    /// Print a configuration of nats-server in which every agent can speak only for itself, and write the keys to go with it.
+    #[cfg(feature = "network")]
+    NatsConfig(nats_config::NatsConfigArguments),
     /// Say what is installed here, what is missing, and how to get it.
     Doctor(doctor::DoctorArguments),
     /// Write a completion script for a shell to the standard output.
@@ -109,6 +119,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(arguments) => client::explain(&arguments),
         #[cfg(feature = "network")]
         Command::Watch(arguments) => client::watch(&arguments),
+        #[cfg(feature = "network")]
+        Command::Gateway(arguments) => gateway::run(&arguments),
+        #[cfg(feature = "network")]
+        Command::NatsConfig(arguments) => nats_config::run(&arguments),
         #[cfg(not(feature = "network"))]
         Command::Other(words) => other(&words),
         Command::Doctor(arguments) => doctor::run(&arguments),
