@@ -35,7 +35,8 @@ mod present {
     use std::time::Duration;
 
     use clap::{Args, ValueEnum};
-    use eqmesh_host::{Host, Limits, Options, log, signals, variables};
+    use eqmesh_host::variables::{self, Values};
+    use eqmesh_host::{Host, Limits, Options, log, signals};
     use tokio::net::TcpListener;
 
     use crate::cli::{BAD_INPUT, DONE, INTERNAL, diagnose};
@@ -101,8 +102,10 @@ mod present {
         fn options(&self) -> Options {
             let environment = std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-            let mut variables = variables::from_environment(environment);
-            variables.extend(self.variable.iter().cloned());
+            let variables = Values {
+                given: self.variable.iter().cloned().collect(),
+                environment: variables::from_environment(environment),
+            };
             Options {
                 manifest: self.manifest.clone(),
                 variables,
