@@ -35,6 +35,7 @@ use crate::outgoing::{NetworkClient, network_client};
 use crate::router::{Match, Router};
 use crate::run;
 use crate::trace::{TRACEPARENT, TraceContext};
+use crate::variables::Values;
 
 /// What to serve, and how.
 #[derive(Debug, Clone, Default)]
@@ -43,8 +44,8 @@ pub struct Options {
     pub manifest: PathBuf,
     /// The manifest's text, instead of reading the file; the path then only names it in errors, and sources are relative to it.
     pub text: Option<String>,
-    /// Values of application variables by name; they win over the manifest's defaults. See [`crate::variables::from_environment`].
-    pub variables: BTreeMap<String, String>,
+    /// Values of application variables.
+    pub variables: Values,
     /// Components that are given as bytes, by their source as the manifest writes it; others are read from their files.
     pub sources: BTreeMap<String, Bytes>,
     /// The folder of the durable state, which is made if it is missing. Without one, an app that names key-value stores does not load.

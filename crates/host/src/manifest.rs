@@ -19,7 +19,7 @@ use toml::Spanned;
 
 use crate::outbound::AllowedHosts;
 use crate::router::{Route, Router};
-use crate::variables::{self, Template};
+use crate::variables::{self, Template, Values};
 
 /// The paths that the host answers itself, as Spin does; no route may begin so.
 pub const RESERVED_PREFIX: &str = "/.well-known/spin/";
@@ -115,11 +115,11 @@ impl Text<'_> {
 }
 
 impl Manifest {
-    /// Reads and checks a manifest. `overrides` are values of application variables from outside, by name in lower case.
+    /// Reads and checks a manifest. `outside` has values of application variables that win over its defaults.
     ///
     /// # Errors
     /// When the text is not TOML, has keys that Spin does not know, or asks for what cannot be served.
-    pub fn parse(file: &Path, text: &str, overrides: &BTreeMap<String, String>) -> Result<Self, ManifestError> {
+    pub fn parse(file: &Path, text: &str, outside: &Values) -> Result<Self, ManifestError> {
         let text = Text { file, text };
         let schema: Schema = toml::from_str(text.text).map_err(|error| {
             text.error(
@@ -138,7 +138,7 @@ impl Manifest {
                 "write `spin_manifest_version = 2`; `spin doctor` turns older manifests into this version",
             ));
         }
-        let values = application_variables(&text, &schema.variables, overrides)?;
+        let values = application_variables(&text, &schema.variables, outside)?;
         if let Some(kind) = schema.trigger.others.first() {
             return Err(text.at(
                 kind,
@@ -247,14 +247,14 @@ fn inline_id(index: usize) -> String {
 fn application_variables(
     text: &Text<'_>,
     declared: &BTreeMap<Spanned<String>, Spanned<Variable>>,
-    overrides: &BTreeMap<String, String>,
+    outside: &Values,
 ) -> Result<BTreeMap<String, String>, ManifestError> {
     let mut values = BTreeMap::new();
     for (name, variable) in declared {
         check_name(text, name, '_', true)?;
         let name = name.get_ref();
         let own = variable.get_ref();
-        let value = match (overrides.get(name), &own.default) {
+        let value = match (outside.get(name), &own.default) {
             (Some(value), _) => value.clone(),
             (None, Some(default)) => default.clone(),
             (None, None) if own.required => {
@@ -277,7 +277,7 @@ fn application_variables(
         };
         values.insert(name.clone(), value);
     }
-    if let Some(name) = overrides.keys().find(|name| !values.contains_key(*name)) {
+    if let Some(name) = outside.given.keys().find(|name| !values.contains_key(*name)) {
         return Err(text.error(
             None,
             format!("there is no application variable `{name}` to set"),

@@ -11,6 +11,21 @@ pub fn environment_name(name: &str) -> String {
 
 const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
 
+/// Values of application variables from outside the manifest, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Values {
+    /// Asked for by name: they win, and a name that the manifest does not declare is an error.
+    pub given: BTreeMap<String, String>,
+    /// From an environment that may be meant for other applications, too: names that the manifest does not declare are ignored.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Values {
+    pub(crate) fn get(&self, name: &str) -> Option<&String> {
+        self.given.get(name).or_else(|| self.environment.get(name))
+    }
+}
+
 /// The application variables that are set in an environment (`SPIN_VARIABLE_X`), by name in lower case.
 pub fn from_environment(environment: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
     let named = |(name, value): (String, String)| {

@@ -4,15 +4,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use eqmesh_host::manifest::{Manifest, ManifestError};
+use eqmesh_host::variables::Values;
 
 const HEAD: &str = "spin_manifest_version = 2\n[application]\nname = \"mesh\"\n";
 
-fn parse(text: &str, overrides: &[(&str, &str)]) -> Result<Manifest, ManifestError> {
-    let overrides: BTreeMap<String, String> = overrides
-        .iter()
-        .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    Manifest::parse(Path::new("app/spin.toml"), text, &overrides)
+fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+    pairs.iter().map(owned).collect()
+}
+
+fn parse(text: &str, given: &[(&str, &str)]) -> Result<Manifest, ManifestError> {
+    let outside = Values {
+        given: values(given),
+        ..Values::default()
+    };
+    Manifest::parse(Path::new("app/spin.toml"), text, &outside)
 }
 
 #[test]
@@ -245,17 +251,27 @@ fn versions_and_syntax_are_checked_first() {
 }
 
 #[test]
-fn values_from_outside_win_and_must_be_known() {
+fn values_from_outside_win_and_those_asked_for_must_be_known() {
     let text =
         format!("{HEAD}{ONE}variables = {{ a = \"{{{{ key }}}}\" }}\n[variables]\nkey = {{ default = \"inside\" }}\n");
-    let value = |overrides: &[(&str, &str)]| {
-        parse(&text, overrides).map(|manifest| manifest.components["one"].variables["a"].clone())
+    let value = |given: &[(&str, &str)], environment: &[(&str, &str)]| {
+        let outside = Values {
+            given: values(given),
+            environment: values(environment),
+        };
+        let manifest = Manifest::parse(Path::new("spin.toml"), &text, &outside)?;
+        Ok::<_, ManifestError>(manifest.components["one"].variables["a"].clone())
     };
-    assert_eq!(value(&[]).expect("good"), "inside");
-    assert_eq!(value(&[("key", "outside")]).expect("good"), "outside");
-    let error = value(&[("other", "x")]).expect_err("not declared");
-    assert!(
-        error.message().contains("no application variable `other`")
-            && error.remedy().unwrap_or_default().contains("key")
+    assert_eq!(value(&[], &[]).expect("good"), "inside");
+    assert_eq!(
+        value(&[], &[("key", "environment"), ("other", "x")]).expect("good"),
+        "environment"
     );
+    assert_eq!(
+        value(&[("key", "given")], &[("key", "environment")]).expect("good"),
+        "given"
+    );
+    let error = value(&[("other", "x")], &[]).expect_err("not declared");
+    assert!(error.message().contains("no application variable `other`"), "{error}");
+    assert!(error.remedy().unwrap_or_default().contains("key"), "{error:?}");
 }

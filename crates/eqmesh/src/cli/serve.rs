@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use eqmesh_gateway::{Gateway, InProcess, Options as GatewayOptions, Subjects};
-use eqmesh_host::{Host, Limits, Options, log, signals, variables};
+use eqmesh_host::variables::{self, Values};
+use eqmesh_host::{Host, Limits, Options, log, signals};
 use eqmesh_replica::AgentId;
 use eqmesh_webhook::Secret;
 use tokio::net::TcpListener;
@@ -18,6 +19,9 @@ const SOURCES: &str = "target/spin/";
 
 /// The variable that holds the secret which deliveries are signed with.
 const SECRET: &str = "webhook_secret";
+
+/// The component that takes messages in.
+const WEBHOOK: &str = "nats-webhook";
 
 /// Bytes of messages that wait to be carried in this process.
 const CARRIED: usize = 256 << 20;
@@ -99,9 +103,11 @@ impl ServeArguments {
     fn options(&self) -> Result<(Options, Option<Secret>), String> {
         let environment =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let mut variables = variables::from_environment(environment);
-        variables.extend(self.variable.iter().cloned());
-        let secret = match variables.get(SECRET) {
+        let mut variables = Values {
+            given: self.variable.iter().cloned().collect(),
+            environment: variables::from_environment(environment),
+        };
+        let secret = match variables.given.get(SECRET).or_else(|| variables.environment.get(SECRET)) {
             Some(text) => text
                 .parse()
                 .map_err(|error| format!("the variable {SECRET}: {error}"))?,
@@ -110,7 +116,7 @@ impl ServeArguments {
                 let mut bytes = vec![0; 32];
                 getrandom::fill(&mut bytes).map_err(|error| format!("this system gives no random numbers: {error}"))?;
                 let secret = Secret::from_bytes(bytes).map_err(|error| error.to_string())?;
-                variables.insert(SECRET.to_owned(), secret.expose());
+                variables.environment.insert(SECRET.to_owned(), secret.expose());
                 secret
             }
             None => {
@@ -216,6 +222,8 @@ async fn serve(arguments: &ServeArguments) -> u8 {
         let host = host.clone();
         tokio::spawn(async move { host.serve_metrics(listener, std::future::pending()).await });
     }
+    // Another application may have no agents.
+    let secret = secret.filter(|_| host.routes().iter().any(|(_, component)| component == WEBHOOK));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let carrier = match secret
         .map(|secret| carrier(address, secret, arguments.agents))

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use eqmesh_gateway::{Gateway, InProcess, Options as GatewayOptions, Subjects};
+use eqmesh_host::variables::Values;
 use eqmesh_host::{Host, Options};
 use eqmesh_replica::AgentId;
 use eqmesh_webhook::Secret;
@@ -29,9 +30,10 @@ pub(crate) fn host(state: &Path) -> Host {
     let variables = [("webhook_secret", SECRET), ("tick_ms", "100")];
     let options = Options {
         manifest: manifest(),
-        variables: variables
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into(),
+        variables: Values {
+            given: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            ..Values::default()
+        },
         sources: sources.collect::<BTreeMap<_, _>>(),
         state: Some(state.to_owned()),
         ..Options::default()

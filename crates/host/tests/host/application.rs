@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use eqmesh_host::variables::Values;
 use eqmesh_host::{Body, Host, Limits, Options};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -66,7 +67,10 @@ pub(crate) fn options(state: &TempDir, limits: Limits) -> Options {
     Options {
         manifest: "tests/spin.toml".into(),
         text: Some(MANIFEST.to_owned()),
-        variables: BTreeMap::from([("secret".to_owned(), "s3".to_owned())]),
+        variables: Values {
+            given: BTreeMap::from([("secret".to_owned(), "s3".to_owned())]),
+            environment: BTreeMap::new(),
+        },
         sources: BTreeMap::from([("probe.wasm".to_owned(), PROBE.clone())]),
         state: Some(state.path().to_owned()),
         limits,

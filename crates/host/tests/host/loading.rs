@@ -32,7 +32,7 @@ fn the_error_says_what_is_missing() {
     let error = refused(|options| options.state = None);
     assert!(matches!(error, LoadError::NoState));
 
-    let error = refused(|options| options.variables.clear());
+    let error = refused(|options| options.variables.given.clear());
     assert!(error.to_string().contains("`secret` has no value"), "{error}");
 }
 
