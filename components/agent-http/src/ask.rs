@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use eqmesh_agent::Diagnostic;
 use eqmesh_guest::types;
-use eqmesh_replica::Fault;
+use eqmesh_replica::{AgentId, Fault};
 use eqmesh_service::ServiceError;
+use eqmesh_timeline::{Event, Metrics};
+use eqmesh_trace::{Drawing, Timeline, perfetto, svg};
 use serde::Serialize;
 use spin_sdk::http::Response;
 
 use crate::ports::Imported;
 use crate::problem::Problem;
-use crate::{Agent, Asked, json, tagged};
+use crate::{Agent, Asked, answer, json, tagged};
 
 /// The most e-nodes on one page.
 const MAX_PAGE: u64 = 1_000;
@@ -376,23 +378,37 @@ pub(crate) fn explain(agent: &Agent, asked: &Asked) -> Result<Response, Problem>
     })
 }
 
-/// `GET timeline`: what happened lately, in an order that no cause follows its effect.
+/// `GET timeline`: what happened lately, as JSON, for Perfetto, or as a picture.
 pub(crate) fn timeline(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
     asked.only(&["from", "limit", "format"])?;
     let from = asked.number("from", 0, u64::MAX)?;
     let limit = asked.number("limit", 1_000, 100_000)? as u32;
-    if let Some(other) = asked.parameter("format").filter(|format| *format != "json") {
-        return Err(Problem::bad_request(format!("`format` is json, not `{other}`")));
-    }
+    let format = match asked.parameter("format") {
+        None if asked.accepts("image/svg+xml") => "svg",
+        None => "json",
+        Some(format @ ("json" | "perfetto" | "svg")) => format,
+        Some(other) => {
+            return Err(Problem::bad_request(format!(
+                "`format` is json, perfetto or svg, not `{other}`"
+            )));
+        }
+    };
     let shell = agent.shell().map_err(failed)?;
     let events = shell
         .as_ref()
         .map(|shell| shell.0.events(from, limit))
         .unwrap_or_default();
-    let last = events.last().map_or(0, |event| event.index + 1);
-    let _ = last;
-    Ok(json(
-        200,
-        &events.into_iter().map(|event| event.index).collect::<Vec<_>>(),
-    ))
+    let timeline = Timeline::new(events.into_iter().map(Event::from));
+    let (media, text) = match format {
+        "perfetto" => ("application/json", perfetto(&timeline)),
+        "svg" => ("image/svg+xml", svg(&timeline, &Drawing::default())),
+        _ => {
+            let metrics = shell.map(|shell| {
+                let id = shell.0.summary().id;
+                (AgentId(id), Metrics::from(shell.0.metrics()))
+            });
+            ("application/json", eqmesh_trace::json(&timeline, metrics.as_slice()))
+        }
+    };
+    Ok(answer(200, media, text.into_bytes()))
 }

@@ -237,7 +237,6 @@ fn serve(request: &Request, configuration: Configuration) -> Result<Response, Pr
         parameters: form_urlencoded::parse(request.query().as_bytes())
             .into_owned()
             .collect(),
-        path,
     };
     let handler = match request.method() {
         Method::Get | Method::Head => resource.get,

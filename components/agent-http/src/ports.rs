@@ -1,6 +1,6 @@
 //! What the service needs, over what the component imports.
 
-use eqmesh_agent::{Config, Diagnostic, Message, RoundTask, Summary, Unstored};
+use eqmesh_agent::{Config, Diagnostic, Dispute, Message, RoundTask, Summary, Unstored};
 use eqmesh_egraph::color::Color;
 use eqmesh_guest::{digest_from_wit, types, version_from_wit, version_to_wit};
 use eqmesh_orchestrator::{Claim, Entrance, Member as NetworkMember};
@@ -150,6 +150,15 @@ impl Member for Imported {
             messages_received: own.messages_received,
             bytes_received: own.bytes_received,
             refused: own.refused.into_iter().map(|(dot, why)| (dot.into(), why)).collect(),
+            disputes: own
+                .disputes
+                .into_iter()
+                .map(|own| Dispute {
+                    fact: own.fact.into(),
+                    by: own.by,
+                    reason: own.reason,
+                })
+                .collect(),
         }
     }
 

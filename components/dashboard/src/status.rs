@@ -38,7 +38,7 @@ pub(crate) struct Health {
 
 async fn state(id: u32) -> Answered {
     let silent = |error: String| Answered::Silent { id, error };
-    let request = Request::get(format!("http://agent-{id}.spin.internal/agent/{id}/state")).build();
+    let request = Request::get(format!("http://agent{id}.spin.internal/agent/{id}/state")).build();
     let response: Response = match spin_sdk::http::send(request).await {
         Ok(response) => response,
         Err(error) => return silent(error.to_string()),

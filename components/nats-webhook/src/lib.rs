@@ -88,9 +88,7 @@ async fn serve(request: &Request) -> Result<Response, Problem> {
     let receiver = delivery.receiver.number();
     let forward = Request::builder()
         .method(Method::Post)
-        .uri(format!(
-            "http://agent-{receiver}.spin.internal/agent/{receiver}/message"
-        ))
+        .uri(format!("http://agent{receiver}.spin.internal/agent/{receiver}/message"))
         .header("content-type", BATCH_TYPE)
         .header("traceparent", header(request, "traceparent").unwrap_or_default())
         .body(

@@ -1,5 +1,6 @@
 //! One request, one instance.
 
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,10 +11,10 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::Instrument as _;
 use wasmtime::component::ResourceTable;
-use wasmtime::{PoolConcurrencyLimitError, Store};
+use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::{Error, WasiBody, WasiHttpCtx, WasiHttpView as _};
@@ -57,7 +58,12 @@ pub(crate) async fn run(
     store.limiter(|guest| &mut guest.memory);
     store.set_epoch_deadline(1);
     // Whoever computes for long lets others run at each tick; that is also where it can be stopped.
-    store.epoch_deadline_async_yield_and_update(1);
+    let yielded = Arc::new(AtomicBool::new(false));
+    let computes = Arc::clone(&yielded);
+    store.epoch_deadline_callback(move |_| {
+        computes.store(true, Ordering::Relaxed);
+        Ok(UpdateDeadline::Yield(1))
+    });
 
     let (head_sender, head) = oneshot::channel();
     let resources = store
@@ -103,6 +109,7 @@ pub(crate) async fn run(
         component: Arc::clone(&service.id),
         too_large,
         failed,
+        yielded,
     };
     let task = async move {
         task.drive(instance, head, answer_sender).await;
@@ -146,6 +153,19 @@ struct Task {
     too_large: Arc<AtomicBool>,
     /// Set before the store of an instance that failed is dropped.
     failed: Arc<AtomicBool>,
+    /// Set when the instance gave way in the middle of a computation, as opposed to waiting for something.
+    yielded: Arc<AtomicBool>,
+}
+
+/// How often an instance that has begun its answer may give way before the answer is taken to be a stream.
+const YIELDS: usize = 4;
+
+/// How far an instance is.
+enum First {
+    /// It has ended, with an answer or without.
+    Ended(Ended, Option<Head>),
+    /// It has begun an answer, and waits.
+    Begun(Head),
 }
 
 impl Task {
@@ -157,41 +177,48 @@ impl Task {
     ) {
         let limits = &self.host.limits;
         let mut instance = pin!(instance);
-        let mut late = pin!(sleep(limits.time));
-        // The instance comes first: most are done at once, and their bodies are known as a whole before anything is sent.
-        let first = tokio::select! {
-            biased;
-            ended = &mut instance => Some((Some(ended), head.try_recv().ok())),
-            first = &mut head => match first {
-                Ok(head) => Some((None, Some(head))),
-                // The component gave up its way to answer. It may still have something to do.
-                Err(_) => tokio::select! {
-                    ended = &mut instance => Some((Some(ended), None)),
-                    () = &mut late => None,
-                },
-            },
-            () = &mut late => None,
-        };
-        let Some((ended, head)) = first else {
-            self.host.metrics.refused(&self.component, Limit::Time);
-            tracing::error!("stopped: no answer after {:?}", limits.time);
-            let _ = answer.send(plain(StatusCode::GATEWAY_TIMEOUT, "the component took too long"));
-            return;
-        };
+        // Most instances are done without waiting for anything after they began to answer. Then their bodies are known as a whole before anything is
+        // sent, whether or not a tick came in between.
+        let mut begun = None;
+        let mut yields = 0;
+        let first = poll_fn(|context| {
+            let ended = instance.as_mut().poll(context);
+            // Only the instance itself sends the head, so nothing else has to wake this task.
+            if begun.is_none() {
+                begun = head.try_recv().ok();
+            }
+            if let Poll::Ready(ended) = ended {
+                return Poll::Ready(First::Ended(ended, begun.take()));
+            }
+            let computes = self.yielded.swap(false, Ordering::Relaxed);
+            if begun.is_some() && computes && yields < YIELDS {
+                yields += 1;
+                return Poll::Pending;
+            }
+            begun
+                .take()
+                .map_or(Poll::Pending, |head| Poll::Ready(First::Begun(head)))
+        });
         // Whoever asked may have gone: then the answer is dropped, and what the instance did stands.
-        if let Some(ended) = ended {
-            let _ = answer.send(self.whole(ended, head).await);
-            return;
-        }
-        let _ = answer.send(match head {
-            Some(Ok(_)) if self.too_large.load(Ordering::Relaxed) => self.body_too_large(),
-            Some(Ok(response)) => response.map(|body| {
+        let streamed = match timeout(limits.time, first).await {
+            Ok(First::Ended(ended, head)) => {
+                let _ = answer.send(self.whole(ended, head).await);
+                return;
+            }
+            Ok(First::Begun(Ok(_))) if self.too_large.load(Ordering::Relaxed) => self.body_too_large(),
+            Ok(First::Begun(Ok(response))) => response.map(|body| {
                 let failed = Arc::clone(&self.failed);
                 Streamed { body, failed }.boxed_unsync()
             }),
-            Some(Err(code)) => failed(&code),
-            None => unreachable!("an instance has ended or begun its answer"),
-        });
+            Ok(First::Begun(Err(code))) => failed(&code),
+            Err(_) => {
+                self.host.metrics.refused(&self.component, Limit::Time);
+                tracing::error!("stopped: no answer after {:?}", limits.time);
+                let _ = answer.send(plain(StatusCode::GATEWAY_TIMEOUT, "the component took too long"));
+                return;
+            }
+        };
+        let _ = answer.send(streamed);
         match timeout(limits.stream_time, instance.as_mut()).await {
             Ok(ended) => self.log(&ended),
             Err(_) => {

@@ -25,7 +25,7 @@ mod fold;
 mod place;
 mod svg;
 
-pub use svg::svg;
+pub use svg::{escape, svg};
 
 /// A chain of rewrites.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

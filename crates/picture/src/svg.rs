@@ -30,8 +30,8 @@ text { font: 13px ui-monospace, 'SF Mono', 'Cascadia Mono', 'DejaVu Sans Mono', 
 }
 ";
 
-/// Text as XML holds it: what it cannot hold at all is replaced.
-fn escape(text: impl IntoIterator<Item = char>) -> String {
+/// Text as XML holds it, in an element or an attribute: what it cannot hold at all is replaced.
+pub fn escape(text: impl IntoIterator<Item = char>) -> String {
     let mut escaped = String::new();
     for c in text {
         match c {

@@ -403,7 +403,7 @@ async fn dead_letters(command: &DeadLettersCommand) -> Result<u8, Refusal> {
                     ),
                     Err(fault) => format!("{fault}\n"),
                 };
-                line(&letter) + &says
+                line(&letter) + says.as_str()
             };
             Ok(show(text.as_bytes()))
         }

@@ -107,7 +107,11 @@ impl ServeArguments {
             given: self.variable.iter().cloned().collect(),
             environment: variables::from_environment(environment),
         };
-        let secret = match variables.given.get(SECRET).or_else(|| variables.environment.get(SECRET)) {
+        let secret = match variables
+            .given
+            .get(SECRET)
+            .or_else(|| variables.environment.get(SECRET))
+        {
             Some(text) => text
                 .parse()
                 .map_err(|error| format!("the variable {SECRET}: {error}"))?,

@@ -31,7 +31,9 @@ pub(crate) fn host(state: &Path) -> Host {
     let options = Options {
         manifest: manifest(),
         variables: Values {
-            given: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            given: variables
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
             ..Values::default()
         },
         sources: sources.collect::<BTreeMap<_, _>>(),
