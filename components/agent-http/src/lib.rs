@@ -204,11 +204,19 @@ fn handle(request: Request) -> Response {
     response.set_header("access-control-expose-headers", "etag, retry-after");
     response.set_header("x-content-type-options", "nosniff");
     if matches!(request.method(), Method::Head) {
-        let length = response.body().len().to_string();
-        response.body_mut().clear();
-        response.set_header("content-length", length);
+        response = headers_of(&response);
     }
     response
+}
+
+/// What a `HEAD` is answered: without a length, since hosts compare it with what is written.
+fn headers_of(response: &Response) -> Response {
+    let mut head = Response::builder();
+    head.status(*response.status());
+    for (name, value) in response.headers().filter(|(name, _)| *name != "content-length") {
+        head.header(name, value.as_str().unwrap_or_default());
+    }
+    head.build()
 }
 
 fn serve(request: &Request, configuration: Configuration) -> Result<Response, Problem> {

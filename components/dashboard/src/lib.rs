@@ -34,9 +34,13 @@ async fn handle(request: Request) -> Response {
     response.set_header("x-content-type-options", "nosniff");
     response.set_header("access-control-allow-origin", "*");
     if matches!(request.method(), Method::Head) {
-        let length = response.body().len().to_string();
-        response.body_mut().clear();
-        response.set_header("content-length", length);
+        // Without a length, since hosts compare it with what is written.
+        let mut head = Response::builder();
+        head.status(*response.status());
+        for (name, value) in response.headers().filter(|(name, _)| *name != "content-length") {
+            head.header(name, value.as_str().unwrap_or_default());
+        }
+        return head.build();
     }
     response
 }

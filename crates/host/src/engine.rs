@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use wasmparser::{Instance, Parser, Payload};
+use wasmparser::{ComponentInstance, Instance, Parser, Payload};
 use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
 
 use crate::limits::{Limits, TABLE_ELEMENTS};
@@ -35,6 +35,14 @@ impl Footprint {
                         .into_iter()
                         .filter(|made| matches!(made, Ok(Instance::Instantiate { .. })));
                     footprint.instances += made.count() as u32;
+                }
+                // Where components call each other, the compiler puts modules in between: each is between a pair of them, so there are seldom as many as components, and
+                // twice as many are allowed for.
+                Payload::ComponentInstanceSection(instances) => {
+                    let made = instances
+                        .into_iter()
+                        .filter(|made| matches!(made, Ok(ComponentInstance::Instantiate { .. })));
+                    footprint.instances += 2 * made.count() as u32;
                 }
                 _ => {}
             }

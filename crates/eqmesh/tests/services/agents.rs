@@ -20,7 +20,7 @@ fn a_program_posted_to_one_agent_converges_on_all_nine_and_means_what_a_run_mean
     let taken = network.submit(4, &format!("{PROGRAM}(run 3)\n(extract sum)\n"));
     assert_eq!(taken.status, 200, "{}", String::from_utf8_lossy(&taken.body));
     let taken = taken.json();
-    assert!(taken["facts"].as_u64().unwrap() >= 7);
+    assert!(taken["facts"].as_u64().unwrap() >= 6, "five rules and a term");
     let skipped: Vec<u64> = taken["skipped"]
         .as_array()
         .unwrap()
