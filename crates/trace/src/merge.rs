@@ -1,6 +1,6 @@
 //! The events of several agents as one timeline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eqmesh_replica::AgentId;
 use eqmesh_timeline::{Causality, Event, EventKind};
@@ -77,9 +77,9 @@ impl Timeline {
 
     /// Who has events or a name, ascending. O(n log agents).
     pub fn agents(&self) -> Vec<AgentId> {
-        let named = self.names.keys().map(|&agent| (agent, ()));
-        let present = self.events.iter().map(|event| (event.entry.agent, ()));
-        named.chain(present).collect::<BTreeMap<_, _>>().into_keys().collect()
+        let present = self.events.iter().map(|event| event.entry.agent);
+        let agents: BTreeSet<AgentId> = self.names.keys().copied().chain(present).collect();
+        agents.into_iter().collect()
     }
 
     /// Every reception whose sending is here, with it; receptions ascending.

@@ -55,7 +55,8 @@ enum Line {
 struct Trace {
     display_time_unit: &'static str,
     other_data: OtherData,
-    trace_events: Vec<Line>,
+    #[serde(rename = "traceEvents")]
+    lines: Vec<Line>,
 }
 
 #[derive(Serialize)]
@@ -211,7 +212,7 @@ pub fn perfetto(timeline: &Timeline) -> String {
             start_micros: start,
             left_out: timeline.left_out(),
         },
-        trace_events: lines,
+        lines,
     };
     serde_json::to_string(&trace).expect("all keys are words, all numbers finite, and writing to memory does not fail")
 }
