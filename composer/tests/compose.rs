@@ -71,12 +71,12 @@ fn a_component_without_the_export_is_refused() {
     let error = compose_from(World::Red, &components).unwrap_err();
     assert!(
         matches!(
-            error,
+            &error,
             ComposeError::NoExport {
                 component: "duck-colors",
-                export: COLORS,
+                export,
                 ..
-            }
+            } if export == COLORS
         ),
         "another error was expected: {error}"
     );

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use eqmesh_agent::Diagnostic;
 use eqmesh_guest::types;
 use eqmesh_replica::{AgentId, Fault};
-use eqmesh_service::ServiceError;
+use eqmesh_service::{ServiceError, hex};
 use eqmesh_timeline::{Event, Metrics};
 use eqmesh_trace::{Drawing, Timeline, perfetto, svg};
 use serde::Serialize;
@@ -20,10 +20,6 @@ const MAX_PAGE: u64 = 1_000;
 
 /// The most terms that one question brings.
 const MAX_VARIANTS: u64 = 1_000;
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 fn failed(error: ServiceError) -> Problem {
     Problem::of(error, "")
@@ -328,7 +324,7 @@ impl From<types::ExplanationStep> for Step {
             }
             types::StepReason::Asserted(fact) => {
                 step.reason = "asserted";
-                step.rule = "union".to_owned();
+                "union".clone_into(&mut step.rule);
                 step.fact = Some(fact.into());
             }
             types::StepReason::Compacted(snapshot) => {

@@ -126,7 +126,7 @@ pub(crate) fn sync(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
                 .iter()
                 .map(|dot| (label(dot.agent), dot.sequence))
                 .collect(),
-            state_digest: crate::ask::hex(&member.summary().state_digest),
+            state_digest: eqmesh_service::hex(&member.summary().state_digest),
             blocks: blocks.iter().map(|block| BASE64_STANDARD.encode(block)).collect(),
         },
     ))

@@ -4,7 +4,15 @@
 //! An instance serves one request. The number comes from the configuration and must be that of the path: Spin's header with the path's parameters
 //! can be forged by the client, and is not there at all where one component calls another.
 
-#![allow(unsafe_code, reason = "the macros declare the component's entry points")]
+#![allow(
+    unsafe_code,
+    clippy::same_length_and_capacity,
+    reason = "the macros declare the component's entry points"
+)]
+#![allow(
+    clippy::result_large_err,
+    reason = "a problem is the answer, and there is one a request"
+)]
 
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 mod bindings {
@@ -104,13 +112,16 @@ impl Asked<'_> {
     }
 }
 
+/// How a resource answers.
+type Handler = fn(&Agent, &Asked) -> Result<Response, Problem>;
+
 /// A resource under `/agent/{id}/`.
 struct Resource {
     name: &'static str,
     /// What can be done with it.
     allow: &'static str,
-    get: Option<fn(&Agent, &Asked) -> Result<Response, Problem>>,
-    post: Option<fn(&Agent, &Asked) -> Result<Response, Problem>>,
+    get: Option<Handler>,
+    post: Option<Handler>,
 }
 
 const READ: &str = "GET, HEAD, OPTIONS";

@@ -1,6 +1,10 @@
 //! The network at a glance: `/`, `/status`, `/health` and `/openapi.json`. All it knows it asks of the agents, each time anew.
 
-#![allow(unsafe_code, reason = "the macros declare the component's entry points")]
+#![allow(
+    unsafe_code,
+    clippy::same_length_and_capacity,
+    reason = "the macros declare the component's entry points"
+)]
 
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 mod bindings {

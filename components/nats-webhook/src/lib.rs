@@ -3,7 +3,11 @@
 //! A delivery is believed only if it carries a signature ([Standard Webhooks](https://www.standardwebhooks.com)) under the secret that this component shares with the
 //! gateway. It is answered with 2xx only when the agent has stored every message of it.
 
-#![allow(unsafe_code, reason = "the macros declare the component's entry points")]
+#![allow(
+    unsafe_code,
+    clippy::same_length_and_capacity,
+    reason = "the macros declare the component's entry points"
+)]
 
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 mod bindings {

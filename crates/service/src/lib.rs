@@ -29,4 +29,4 @@ pub use member::Member;
 pub use service::{Delivered, Service, ServiceError, Settings};
 pub use state::{AgentState, LeaseState, MemberInfo, Refusal};
 pub use store::{Host, Store, StoreError};
-pub use work::{Submitted, Task, Worked};
+pub use work::{Submitted, Task, Worked, hex};

@@ -261,11 +261,7 @@ fn a_program_converges_on_all_agents_each_request_an_instance_of_its_own() {
     while !alone.verdict().is_some_and(|verdict| verdict.saturated) {
         alone.start_round(&task, 0).unwrap();
     }
-    let digest: String = alone
-        .meaning_digest()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = crate::hex(&alone.meaning_digest());
     assert_eq!(states[0].meaning_digest, digest);
     assert!(
         states.iter().all(|state| state.incarnation == 0),

@@ -103,8 +103,16 @@ fn bundles(messages: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
     bundles
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(u32::from(digit), 16).expect("four bits are a digit"));
+            }
+            text
+        })
 }
 
 impl<S: Store, H: Host, M: Member> Service<S, H, M> {
@@ -226,23 +234,25 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         }
         let limited = member.summary().size.enodes >= self.settings.node_limit;
         let mut unfinished = false;
-        while !stopped && !index.fresh {
-            if self.host.now().saturating_sub(began) > 1000 * task.milliseconds {
-                unfinished = true;
-                break;
-            }
-            let before = member.version();
-            let budget = Budget {
-                nodes: if limited { 0 } else { task.budget.nodes },
-                ..task.budget
-            };
-            let step = RoundTask {
-                ruleset: self.settings.ruleset.clone(),
-                budget,
-            };
-            said.extend(member.step(&step, self.host.now())?);
-            if member.version() == before || limited {
-                break;
+        if !stopped && !index.fresh {
+            loop {
+                if self.host.now().saturating_sub(began) > 1000 * task.milliseconds {
+                    unfinished = true;
+                    break;
+                }
+                let before = member.version();
+                let budget = Budget {
+                    nodes: if limited { 0 } else { task.budget.nodes },
+                    ..task.budget
+                };
+                let step = RoundTask {
+                    ruleset: self.settings.ruleset.clone(),
+                    budget,
+                };
+                said.extend(member.step(&step, self.host.now())?);
+                if member.version() == before || limited {
+                    break;
+                }
             }
         }
         index.unfinished = unfinished;

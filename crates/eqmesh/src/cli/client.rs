@@ -170,7 +170,7 @@ impl Client {
         }
         let configuration = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(Duration::from_mins(1)))
             .user_agent(concat!("eqmesh/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Client {
@@ -248,17 +248,27 @@ fn told(answer: Option<&Value>, url: &str, status: StatusCode) -> String {
                 own.as_str().map_or_else(|| own.to_string(), str::to_owned)
             })
         };
-        told.push_str(&format!(
-            "\n  line {}, column {}: {}",
-            part("line"),
-            part("column"),
-            part("message")
-        ));
+        put(
+            &mut told,
+            format_args!(
+                "\n  line {}, column {}: {}",
+                part("line"),
+                part("column"),
+                part("message")
+            ),
+        );
         if !part("help").is_empty() {
-            told.push_str(&format!("\n    {}", part("help")));
+            put(&mut told, format_args!("\n    {}", part("help")));
         }
     }
     told
+}
+
+/// Appends to a text.
+fn put(text: &mut String, what: std::fmt::Arguments) {
+    use std::fmt::Write as _;
+
+    text.write_fmt(what).expect("a string takes all that is written");
 }
 
 fn end(outcome: Result<u8, ClientError>) -> u8 {
@@ -285,10 +295,13 @@ fn table(status: &Value) -> String {
         text.push_str(summary);
         text.push('\n');
     }
-    text.push_str(&format!(
-        "{:>5}  {:<5}  {:<10}  {:<9}  {:>9}  {:>9}  {:>9}  {:>6}  {}\n",
-        "agent", "color", "life", "converged", "facts", "e-nodes", "e-classes", "inbox", "state"
-    ));
+    put(
+        &mut text,
+        format_args!(
+            "{:>5}  {:<5}  {:<10}  {:<9}  {:>9}  {:>9}  {:>9}  {:>6}  {}\n",
+            "agent", "color", "life", "converged", "facts", "e-nodes", "e-classes", "inbox", "state"
+        ),
+    );
     for agent in status.get("agents").and_then(Value::as_array).into_iter().flatten() {
         let line = match serde_json::from_value::<AgentState>(agent.clone()) {
             Ok(own) => format!(
@@ -352,10 +365,13 @@ pub(crate) fn state(arguments: &StateArguments) -> u8 {
         } else {
             let mut text = String::new();
             for (name, value) in state.as_object().into_iter().flatten() {
-                text.push_str(&format!(
-                    "{name:18} {}\n",
-                    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-                ));
+                put(
+                    &mut text,
+                    format_args!(
+                        "{name:18} {}\n",
+                        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+                    ),
+                );
             }
             show(text.as_bytes())
         })
@@ -441,7 +457,10 @@ pub(crate) fn extract(arguments: &ExtractArguments) -> u8 {
         let mut text = String::new();
         for own in answer.get("results").and_then(Value::as_array).into_iter().flatten() {
             let term = own.get("term").and_then(Value::as_str).unwrap_or_default();
-            text.push_str(&format!("{term}  (cost {})\n", own.get("cost").unwrap_or(&Value::Null)));
+            put(
+                &mut text,
+                format_args!("{term}  (cost {})\n", own.get("cost").unwrap_or(&Value::Null)),
+            );
         }
         Ok(show(text.as_bytes()))
     })())
@@ -462,12 +481,15 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> u8 {
             .cloned()
             .unwrap_or_default();
         let part = |own: &Value, name: &str| own.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        text.push_str(&format!(
-            "  {}\n",
-            steps
-                .first()
-                .map_or_else(|| arguments.left.clone(), |first| part(first, "before"))
-        ));
+        put(
+            &mut text,
+            format_args!(
+                "  {}\n",
+                steps
+                    .first()
+                    .map_or_else(|| arguments.left.clone(), |first| part(first, "before"))
+            ),
+        );
         for step in &steps {
             let why = match part(step, "rule") {
                 rule if rule.is_empty() => part(step, "reason"),
@@ -485,7 +507,10 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> u8 {
                     fact.get("sequence").unwrap_or(&Value::Null)
                 )
             });
-            text.push_str(&format!("= {}\n      by {why}{direction}{fact}\n", part(step, "after")));
+            put(
+                &mut text,
+                format_args!("= {}\n      by {why}{direction}{fact}\n", part(step, "after")),
+            );
         }
         Ok(show(text.as_bytes()))
     })())

@@ -99,7 +99,7 @@ impl Application {
         }
         let configuration = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(Duration::from_mins(1)))
             .build();
         Application {
             runtime: Some(runtime),
@@ -152,7 +152,7 @@ impl Application {
                 return status;
             }
             assert!(
-                start.elapsed() < Duration::from_secs(120),
+                start.elapsed() < Duration::from_mins(2),
                 "the network does not converge: {status:#}"
             );
             std::thread::sleep(Duration::from_millis(100));

@@ -79,7 +79,7 @@ fn requests_are_answered_as_http_says() {
     let wrong = problem(&wrong);
     assert_eq!(
         (&wrong["errors"][0]["line"], &wrong["errors"][0]["column"]),
-        (&2.into(), &8.into()),
+        (&2.into(), &9.into()),
         "{wrong}"
     );
 
