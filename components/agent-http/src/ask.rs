@@ -112,7 +112,7 @@ struct Page {
 pub(crate) fn egraph(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
     asked.only(&["operator", "contains", "class", "cursor", "limit"])?;
     let limit = asked.number("limit", 100, MAX_PAGE)?.max(1) as usize;
-    let (at, mut offset) = match asked.parameter("cursor") {
+    let (at, begin) = match asked.parameter("cursor") {
         None => (None, 0),
         Some(cursor) => {
             let parts = cursor.rsplit_once('.');
@@ -138,9 +138,7 @@ pub(crate) fn egraph(agent: &Agent, asked: &Asked) -> Result<Response, Problem> 
         let operators = operators.skip_while(|name| at.as_ref().is_some_and(|at| at > *name));
         let (mut rows, mut next) = (Vec::new(), None);
         'pages: for operator in operators {
-            if at.as_ref().is_some_and(|at| at != operator) {
-                offset = 0;
-            }
+            let mut offset = if at.as_ref() == Some(operator) { begin } else { 0 };
             // Rows are asked for in growing parts, since what is not shown need not be written out.
             let all = u32::try_from(sizes[operator]).unwrap_or(u32::MAX);
             while offset < all {
