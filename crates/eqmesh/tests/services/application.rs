@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use eqmesh_gateway::{Gateway, InProcess, Options as GatewayOptions, Subjects};
@@ -43,6 +44,8 @@ pub(crate) fn host(state: &Path) -> Host {
     Host::load(&options).unwrap()
 }
 
+static LOADING: Mutex<()> = Mutex::new(());
+
 /// A network that answers at an address. It ends when this is dropped.
 pub(crate) struct Application {
     runtime: Option<Runtime>,
@@ -78,7 +81,11 @@ impl Application {
             .enable_all()
             .build()
             .unwrap();
-        let host = host(state);
+        // One after another: the first compiles the components, which the others then find in the cache.
+        let host = {
+            let _turn = LOADING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            host(state)
+        };
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut stops = Vec::new();
@@ -133,13 +140,25 @@ impl Application {
         self.request("GET", path, &[], b"")
     }
 
+    /// Sends a program, again while the agent is busy.
     pub(crate) fn submit(&self, agent: u32, text: &str) -> Answer {
-        self.request(
-            "POST",
-            &format!("/agent/{agent}/program"),
-            &[("content-type", "text/plain")],
-            text.as_bytes(),
-        )
+        let send = || {
+            self.request(
+                "POST",
+                &format!("/agent/{agent}/program"),
+                &[("content-type", "text/plain")],
+                text.as_bytes(),
+            )
+        };
+        let mut answer = send();
+        for _ in 0..30 {
+            if answer.status != 503 {
+                break;
+            }
+            std::thread::sleep(Duration::from_secs(1));
+            answer = send();
+        }
+        answer
     }
 
     /// Waits until the network holds facts and has converged.
@@ -152,7 +171,7 @@ impl Application {
                 return status;
             }
             assert!(
-                start.elapsed() < Duration::from_mins(2),
+                start.elapsed() < Duration::from_mins(5),
                 "the network does not converge: {status:#}"
             );
             std::thread::sleep(Duration::from_millis(100));
