@@ -15,6 +15,8 @@ mod run;
 mod serve;
 mod simulate;
 
+#[cfg(not(feature = "network"))]
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -77,7 +79,7 @@ enum Command {
     /// What only a build with the cargo feature `network` has.
     #[cfg(not(feature = "network"))]
     #[command(external_subcommand)]
-    Other(Vec<std::ffi::OsString>),
+    Other(Vec<OsString>),
     /// Carry messages between a NATS broker and agents behind HTTP: sign, deliver, acknowledge.
     #[cfg(feature = "network")]
     Gateway(Box<gateway::GatewayArguments>),
@@ -150,7 +152,7 @@ const OF_THE_NETWORK: [&str; 9] = [
 ];
 
 #[cfg(not(feature = "network"))]
-fn other(words: &[std::ffi::OsString]) -> u8 {
+fn other(words: &[OsString]) -> u8 {
     let name = words
         .first()
         .map_or(String::new(), |name| name.to_string_lossy().into_owned());
