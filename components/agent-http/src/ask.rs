@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use eqmesh_agent::Diagnostic;
 use eqmesh_guest::types;
 use eqmesh_replica::{AgentId, Fault};
-use eqmesh_service::{ServiceError, hex};
+use eqmesh_service::{ServiceError, hex, label};
 use eqmesh_timeline::{Event, Metrics};
 use eqmesh_trace::{Drawing, Timeline, perfetto, svg};
 use serde::Serialize;
@@ -274,7 +274,7 @@ impl From<types::Dot> for Fact {
     fn from(dot: types::Dot) -> Fact {
         let dot = eqmesh_replica::Dot::from(dot);
         Fact {
-            agent: crate::change::label(dot.agent),
+            agent: label(dot.agent),
             sequence: dot.sequence,
         }
     }
@@ -387,19 +387,19 @@ pub(crate) fn timeline(agent: &Agent, asked: &Asked) -> Result<Response, Problem
             )));
         }
     };
-    let shell = agent.shell().map_err(failed)?;
-    let events = shell
+    let member = agent.kept().map_err(failed)?;
+    let events = member
         .as_ref()
-        .map(|shell| shell.0.events(from, limit))
+        .map(|member| member.0.events(from, limit))
         .unwrap_or_default();
     let timeline = Timeline::new(events.into_iter().map(Event::from));
     let (media, text) = match format {
         "perfetto" => ("application/json", perfetto(&timeline)),
         "svg" => ("image/svg+xml", svg(&timeline, &Drawing::default())),
         _ => {
-            let metrics = shell.map(|shell| {
-                let id = shell.0.summary().id;
-                (AgentId(id), Metrics::from(shell.0.metrics()))
+            let metrics = member.map(|member| {
+                let id = member.0.summary().id;
+                (AgentId(id), Metrics::from(member.0.metrics()))
             });
             ("application/json", eqmesh_trace::json(&timeline, metrics.as_slice()))
         }

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use eqmesh_language::COMMANDS;
 use eqmesh_language::reader::Forms;
 use eqmesh_replica::{AgentId, Budget, VersionVector};
-use eqmesh_service::{ServiceError, Task};
+use eqmesh_service::{ServiceError, Task, hex, label};
 use eqmesh_webhook::{BATCH_TYPE, Batch, MAX_BYTES};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::Response;
@@ -87,13 +87,6 @@ struct Facts {
     blocks: Vec<String>,
 }
 
-pub(crate) fn label(agent: AgentId) -> String {
-    match agent.incarnation() {
-        0 => agent.number().to_string(),
-        incarnation => format!("{}.{incarnation}", agent.number()),
-    }
-}
-
 fn agent_of(label: &str) -> Result<AgentId, Problem> {
     let (number, incarnation) = label.split_once('.').unwrap_or((label, "0"));
     let agent = number.parse().ok().zip(incarnation.parse().ok());
@@ -126,7 +119,7 @@ pub(crate) fn sync(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
                 .iter()
                 .map(|dot| (label(dot.agent), dot.sequence))
                 .collect(),
-            state_digest: eqmesh_service::hex(&member.summary().state_digest),
+            state_digest: hex(&member.summary().state_digest),
             blocks: blocks.iter().map(|block| BASE64_STANDARD.encode(block)).collect(),
         },
     ))

@@ -14,6 +14,7 @@
 //! the tests, which let requests die at every single call.
 
 pub mod blob;
+mod describe;
 pub mod index;
 mod member;
 mod read;
@@ -25,8 +26,9 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use describe::{hex, label};
 pub use member::Member;
 pub use service::{Delivered, Service, ServiceError, Settings};
 pub use state::{AgentState, LeaseState, MemberInfo, Refusal};
 pub use store::{Host, Store, StoreError};
-pub use work::{Submitted, Task, Worked, hex};
+pub use work::{Submitted, Task, Worked};

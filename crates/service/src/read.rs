@@ -42,25 +42,26 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
 
     /// The agent with all its facts, to be asked. Nothing that is done to it is kept.
     pub fn copy(&self) -> Result<M, ServiceError> {
+        match self.kept()? {
+            Some(member) => Ok(member),
+            None => Ok(self.open(&mut Index::default(), Vec::new(), None)?.member),
+        }
+    }
+
+    /// The same, but none before it has worked.
+    pub fn kept(&self) -> Result<Option<M>, ServiceError> {
         self.reading(|index| {
+            if index.node.is_none() {
+                return Ok(Some(None));
+            }
             let blobs: Vec<&Blob> = index.log.iter().chain(&index.node).collect();
             let Some(mut read) = self.get(&blobs)? else {
                 return Ok(None);
             };
             let suspended = read.split_off(index.log.len()).concat().pop();
-            Ok(Some(self.open(index, read.concat(), suspended.as_deref())?.member))
-        })
-    }
-
-    /// The agent without its facts: enough for its timeline, its metrics and its members, and quick to load. None before it has worked.
-    pub fn shell(&self) -> Result<Option<M>, ServiceError> {
-        self.reading(|index| {
-            let Some(node) = index.node else { return Ok(Some(None)) };
-            let Some(read) = self.get(&[&node])? else {
-                return Ok(None);
-            };
-            let suspended = read.concat().pop();
-            Ok(Some(Some(self.open(index, Vec::new(), suspended.as_deref())?.member)))
+            Ok(Some(Some(
+                self.open(index, read.concat(), suspended.as_deref())?.member,
+            )))
         })
     }
 
@@ -76,8 +77,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
                 return Ok(found);
             }
             if self.look()?.is_some_and(|index| index.revision == revision) {
-                let fault = Fault::Malformed("a blob that the index names is gone".to_owned());
-                return Err(self.damaged(fault));
+                return Err(self.lost());
             }
         }
         Err(self.busy("its state changes faster than it can be read", 200))

@@ -24,7 +24,7 @@ const LEASE: u64 = 60_000;
 /// How long others wait for who is to write the first index, in milliseconds: longer than a request can live.
 const SEEDING: u64 = 2 * LEASE;
 
-/// How an agent runs as a service. All agents of a network choose alike but for the first two.
+/// How an agent runs as a service. All agents of a network choose alike but for the first three.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Its number, from 0; at most [`AgentId::MAX_NUMBER`].
@@ -146,6 +146,11 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
 
     pub(crate) fn damaged(&self, fault: Fault) -> ServiceError {
         ServiceError::Damaged(self.settings.number, fault)
+    }
+
+    /// A blob that counts is not there.
+    pub(crate) fn lost(&self) -> ServiceError {
+        self.damaged(Fault::Malformed("a blob that the index names is gone".to_owned()))
     }
 
     fn found(&self) -> Result<Option<(Index, Vec<u8>)>, ServiceError> {

@@ -1,15 +1,14 @@
 //! What changes facts: working off the inbox, deriving, and taking in texts.
 
 use eqmesh_agent::{Message, RoundTask};
-use eqmesh_egraph::color::Color;
-use eqmesh_orchestrator::{Life, MemberState};
+use eqmesh_orchestrator::Life;
 use eqmesh_replica::{AgentId, Budget};
 
 use crate::blob::Blob;
 use crate::index::Index;
 use crate::member::Member;
 use crate::service::{Held, Opened, Service, ServiceError};
-use crate::state::{AgentState, MemberInfo, Refusal};
+use crate::state::AgentState;
 use crate::store::{Host, Store};
 
 /// The most bytes of messages that are taken in at once.
@@ -27,9 +26,6 @@ const MAX_ANSWERED: u32 = 1 << 10;
 const MAX_ANSWERED_BYTES: usize = 12 << 20;
 const MAX_BUNDLE: usize = 64;
 const MAX_BUNDLE_BYTES: usize = 2 << 20;
-
-/// The most errors that are shown.
-const MAX_ERRORS: usize = 8;
 
 /// How long an agent listens before it makes facts, in milliseconds, when its store is empty: it may have run before and lost it.
 const LISTEN: u64 = 1_500;
@@ -70,22 +66,6 @@ pub struct Submitted {
     pub facts: u64,
 }
 
-fn label(agent: AgentId) -> String {
-    match agent.incarnation() {
-        0 => agent.number().to_string(),
-        incarnation => format!("{}.{incarnation}", agent.number()),
-    }
-}
-
-fn color_name(color: Color) -> String {
-    match color {
-        Color::Red => "red",
-        Color::Blue => "blue",
-        Color::Green => "green",
-    }
-    .to_owned()
-}
-
 /// Divides messages into what goes into one blob each, in their order.
 fn bundles(messages: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
     let mut bundles: Vec<Vec<Vec<u8>>> = Vec::new();
@@ -101,18 +81,6 @@ fn bundles(messages: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
         }
     }
     bundles
-}
-
-/// Bytes in hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            for digit in [byte >> 4, byte & 15] {
-                text.push(char::from_digit(u32::from(digit), 16).expect("four bits are a digit"));
-            }
-            text
-        })
 }
 
 impl<S: Store, H: Host, M: Member> Service<S, H, M> {
@@ -189,14 +157,19 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
     /// Reads what the agent is made of. The caller has the lease, so none of it can be gone.
     fn take(&self, index: &mut Index, inbox: &[Blob]) -> Result<(Opened<M>, Vec<Vec<u8>>), ServiceError> {
         let blobs: Vec<&Blob> = index.log.iter().chain(&index.node).chain(inbox).collect();
-        let lost = || eqmesh_replica::Fault::Malformed("a blob that the index names is gone".to_owned());
-        let mut read = self.get(&blobs)?.ok_or_else(|| self.damaged(lost()))?;
+        let mut read = self.get(&blobs)?.ok_or_else(|| self.lost())?;
         let messages = read
             .split_off(index.log.len() + usize::from(index.node.is_some()))
             .concat();
         let suspended = read.split_off(index.log.len()).concat().pop();
         let opened = self.open(index, read.concat(), suspended.as_deref())?;
         Ok((opened, messages))
+    }
+
+    /// The facts that an index names. The caller has the lease, so none of them can be gone.
+    fn facts(&self, index: &Index) -> Result<Vec<Vec<u8>>, ServiceError> {
+        let blobs: Vec<&Blob> = index.log.iter().collect();
+        Ok(self.get(&blobs)?.ok_or_else(|| self.lost())?.concat())
     }
 
     fn work_on(&self, mut held: Held, task: Task) -> Result<Worked, ServiceError> {
@@ -293,8 +266,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
 
     /// Starts the agent as another incarnation, with all facts that it has.
     fn begin_again(&self, index: &mut Index, incarnation: u16, member: &mut M) -> Result<Opened<M>, ServiceError> {
-        let blobs: Vec<&Blob> = index.log.iter().collect();
-        let stored = self.get(&blobs)?.unwrap_or_default().concat();
+        let stored = self.facts(index)?;
         let unstored = member.unstored();
         let parts = if unstored.instead {
             unstored.parts
@@ -385,19 +357,12 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             garbage.append(&mut own.log);
         }
         if !unstored.parts.is_empty() {
-            let whole = if own.log.len() >= MAX_SEGMENTS {
-                let blobs: Vec<&Blob> = own.log.iter().collect();
-                self.get(&blobs)?
-                    .map(|read| [read.concat(), unstored.parts.clone()].concat())
+            if own.log.len() >= MAX_SEGMENTS {
+                let whole = [self.facts(&own)?, unstored.parts].concat();
+                garbage.append(&mut own.log);
+                own.log.push(self.put(&whole)?);
             } else {
-                None
-            };
-            match whole {
-                Some(whole) => {
-                    garbage.append(&mut own.log);
-                    own.log.push(self.put(&whole)?);
-                }
-                None => own.log.push(self.put(&unstored.parts)?),
+                own.log.push(self.put(&unstored.parts)?);
             }
         }
         garbage.extend(own.node.take());
@@ -431,78 +396,5 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             index.garbage = garbage;
             index.state.clone_from(&state);
         })
-    }
-
-    fn describe(&self, index: &Index, member: &mut M, mut errors: Vec<String>, took: u64) -> Vec<u8> {
-        let summary = member.summary();
-        let earlier: AgentState = serde_json::from_slice(&index.state).unwrap_or_default();
-        let state_digest = hex(&summary.state_digest);
-        errors.extend(earlier.errors);
-        errors.truncate(MAX_ERRORS);
-        let state = AgentState {
-            id: u32::from(self.settings.number),
-            color: summary.color.map(color_name),
-            region: self.settings.region.clone(),
-            nats_url: self.settings.nats_url.clone(),
-            incarnation: index.incarnation,
-            life: match member.claim().map(|claim| claim.life) {
-                _ if member.superseded().is_some() => "superseded",
-                Some(Life::Joining) => "joining",
-                Some(Life::Active) => "active",
-                Some(Life::Left) | None => "left",
-            }
-            .to_owned(),
-            converged: member.converged(),
-            limited: summary.size.enodes >= self.settings.node_limit,
-            facts: summary.size.facts,
-            enodes: summary.size.enodes,
-            eclasses: summary.size.eclasses,
-            meaning_digest: if earlier.state_digest == state_digest {
-                earlier.meaning_digest
-            } else {
-                hex(&member.meaning_digest())
-            },
-            state_digest,
-            version: member
-                .version()
-                .iter()
-                .map(|dot| (label(dot.agent), dot.sequence))
-                .collect(),
-            members: member
-                .members()
-                .into_iter()
-                .map(|own| MemberInfo {
-                    id: own.id.number(),
-                    color: color_name(own.color),
-                    state: match own.state {
-                        MemberState::Joining => "joining",
-                        MemberState::Active => "active",
-                        MemberState::Suspected => "suspected",
-                        MemberState::Left => "left",
-                    }
-                    .to_owned(),
-                    incarnation: own.id.incarnation(),
-                })
-                .collect(),
-            messages_sent: summary.messages_sent,
-            bytes_sent: summary.bytes_sent,
-            messages_received: summary.messages_received,
-            bytes_received: summary.bytes_received,
-            refused: summary
-                .refused
-                .into_iter()
-                .map(|(dot, reason)| Refusal {
-                    agent: label(dot.agent),
-                    sequence: dot.sequence,
-                    reason,
-                })
-                .collect(),
-            errors,
-            stored_bytes: index.stored_bytes(),
-            work_micros: took,
-            updated_at: self.milliseconds(),
-            queue: crate::state::LeaseState::default(),
-        };
-        serde_json::to_vec(&state).expect("it serialises into memory")
     }
 }

@@ -55,6 +55,9 @@ fn a_program_posted_to_one_agent_converges_on_all_nine_and_means_what_a_run_mean
             .get(&format!("/agent/{agent}/check?facts=(=+sum+(Num+12))"))
             .json();
         assert_eq!(check["holds"], true);
+        let timeline = network.get(&format!("/agent/{agent}/timeline"));
+        assert_eq!(timeline.status, 200, "{}", String::from_utf8_lossy(&timeline.body));
+        assert!(!timeline.json()["events"].as_array().unwrap().is_empty());
     }
 
     drop(network);

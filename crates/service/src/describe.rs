@@ -1,0 +1,119 @@
+//! An agent at a glance, put into words.
+
+use eqmesh_egraph::color::Color;
+use eqmesh_orchestrator::{Life, MemberState};
+use eqmesh_replica::AgentId;
+
+use crate::index::Index;
+use crate::member::Member;
+use crate::service::Service;
+use crate::state::{AgentState, LeaseState, MemberInfo, Refusal};
+use crate::store::{Host, Store};
+
+/// The most errors that are shown.
+const MAX_ERRORS: usize = 8;
+
+/// An agent as a word: its number and, after restarts, its incarnation (`3`, `3.1`).
+pub fn label(agent: AgentId) -> String {
+    match agent.incarnation() {
+        0 => agent.number().to_string(),
+        incarnation => format!("{}.{incarnation}", agent.number()),
+    }
+}
+
+fn color_name(color: Color) -> String {
+    match color {
+        Color::Red => "red",
+        Color::Blue => "blue",
+        Color::Green => "green",
+    }
+    .to_owned()
+}
+
+/// Bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(u32::from(digit), 16).expect("four bits are a digit"));
+            }
+            text
+        })
+}
+
+impl<S: Store, H: Host, M: Member> Service<S, H, M> {
+    /// The agent at a glance, as JSON, after a piece of work with these errors that took so many microseconds.
+    pub(crate) fn describe(&self, index: &Index, member: &mut M, mut errors: Vec<String>, took: u64) -> Vec<u8> {
+        let summary = member.summary();
+        let earlier: AgentState = serde_json::from_slice(&index.state).unwrap_or_default();
+        let state_digest = hex(&summary.state_digest);
+        errors.extend(earlier.errors);
+        errors.truncate(MAX_ERRORS);
+        let state = AgentState {
+            id: u32::from(self.settings.number),
+            color: summary.color.map(color_name),
+            region: self.settings.region.clone(),
+            nats_url: self.settings.nats_url.clone(),
+            incarnation: index.incarnation,
+            life: match member.claim().map(|claim| claim.life) {
+                _ if member.superseded().is_some() => "superseded",
+                Some(Life::Joining) => "joining",
+                Some(Life::Active) => "active",
+                Some(Life::Left) | None => "left",
+            }
+            .to_owned(),
+            converged: member.converged(),
+            limited: summary.size.enodes >= self.settings.node_limit,
+            facts: summary.size.facts,
+            enodes: summary.size.enodes,
+            eclasses: summary.size.eclasses,
+            meaning_digest: if earlier.state_digest == state_digest {
+                earlier.meaning_digest
+            } else {
+                hex(&member.meaning_digest())
+            },
+            state_digest,
+            version: member
+                .version()
+                .iter()
+                .map(|dot| (label(dot.agent), dot.sequence))
+                .collect(),
+            members: member
+                .members()
+                .into_iter()
+                .map(|own| MemberInfo {
+                    id: own.id.number(),
+                    color: color_name(own.color),
+                    state: match own.state {
+                        MemberState::Joining => "joining",
+                        MemberState::Active => "active",
+                        MemberState::Suspected => "suspected",
+                        MemberState::Left => "left",
+                    }
+                    .to_owned(),
+                    incarnation: own.id.incarnation(),
+                })
+                .collect(),
+            messages_sent: summary.messages_sent,
+            bytes_sent: summary.bytes_sent,
+            messages_received: summary.messages_received,
+            bytes_received: summary.bytes_received,
+            refused: summary
+                .refused
+                .into_iter()
+                .map(|(dot, reason)| Refusal {
+                    agent: label(dot.agent),
+                    sequence: dot.sequence,
+                    reason,
+                })
+                .collect(),
+            errors,
+            stored_bytes: index.stored_bytes(),
+            work_micros: took,
+            updated_at: self.milliseconds(),
+            queue: LeaseState::default(),
+        };
+        serde_json::to_vec(&state).expect("it serialises into memory")
+    }
+}
