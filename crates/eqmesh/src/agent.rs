@@ -7,6 +7,8 @@ use eqmesh_egraph::extract::{CostModel, Extracted};
 use eqmesh_orchestrator::Verdict;
 use eqmesh_replica::{Explanation, Fault};
 
+use crate::carrier::CarrierError;
+
 /// Why an agent did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
@@ -19,6 +21,9 @@ pub enum AgentError {
     /// The agent broke down: it trapped, which only a lack of memory or a defect can bring about.
     #[error("an agent broke down: {0}")]
     Trap(String),
+    /// A message did not arrive. The agents are in the middle of something, and cannot go on.
+    #[error("messages do not arrive: {0}")]
+    Carrier(#[from] CarrierError),
 }
 
 impl From<Vec<Diagnostic>> for AgentError {

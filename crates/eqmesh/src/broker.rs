@@ -9,6 +9,7 @@ use eqmesh_replica::AgentId;
 use rayon::prelude::*;
 
 use crate::agent::{Agent, AgentError, native};
+use crate::carrier::{Carrier, is_for};
 use crate::wasm::{Host, HostError};
 
 /// Events that each agent's timeline keeps; older ones live on in its metrics.
@@ -46,12 +47,13 @@ impl Setup {
     }
 }
 
-/// The agents of a run, and the messages between them.
+/// The agents of a run, and the messages between them, within this process or by a [`Carrier`].
 ///
 /// Messages are carried in waves: every agent, on whatever processor, works through what has arrived for it; what it answers is sorted by sender and makes
 /// the next wave. So a run is the same every time, and would be the same in any other order (see `eqmesh_agent`).
 pub struct Broker {
     agents: Vec<Box<dyn Agent>>,
+    carrier: Option<Box<dyn Carrier>>,
     start: Instant,
 }
 
@@ -90,8 +92,14 @@ impl Broker {
         };
         Ok(Broker {
             agents,
+            carrier: None,
             start: Instant::now(),
         })
+    }
+
+    /// Has the messages from now on carried by this.
+    pub fn carry_by(&mut self, carrier: Box<dyn Carrier>) {
+        self.carrier = Some(carrier);
     }
 
     /// The agent that is asked and told on behalf of all: they agree.
@@ -132,18 +140,23 @@ impl Broker {
         let start = self.start;
         while !messages.is_empty() {
             let wave = &messages;
+            let count = self.agents.len() as u32;
+            let arrived = match &mut self.carrier {
+                Some(carrier) => Some(carrier.carry(wave, count)?),
+                None => None,
+            };
             let answers: Vec<Vec<Message>> = self
                 .agents
                 .par_iter_mut()
                 .enumerate()
                 .map(|(id, agent)| {
-                    let id = AgentId(id as u32);
+                    let own: Vec<&Message> = match &arrived {
+                        Some(arrived) => arrived[id].iter().collect(),
+                        None => wave.iter().filter(|message| is_for(message, id as u32)).collect(),
+                    };
                     let mut answers = Vec::new();
-                    for message in wave {
-                        let for_this = message.receiver.map_or(message.sender != id, |receiver| receiver == id);
-                        if for_this {
-                            answers.extend(agent.receive(message, micros(start))?);
-                        }
+                    for message in own {
+                        answers.extend(agent.receive(message, micros(start))?);
                     }
                     Ok(answers)
                 })

@@ -19,7 +19,10 @@
 mod agent;
 mod answer;
 mod broker;
+mod carrier;
 mod limits;
+#[cfg(feature = "network")]
+mod nats;
 mod pictures;
 pub mod program;
 mod report;
@@ -29,7 +32,10 @@ mod wasm;
 pub use agent::{Agent, AgentError};
 pub use answer::{Answer, ExtractedTerm, Fact, Lemma, OperatorSize, Row, Step};
 pub use broker::{Broker, Engine, Setup};
+pub use carrier::{Carrier, CarrierError, is_for};
 pub use limits::{Limits, Stop};
+#[cfg(feature = "network")]
+pub use nats::{NatsCarrier, NatsError};
 pub use pictures::pictures;
 pub use report::{AgentReport, Outcome, Report, SCHEMA};
 pub use session::{DEFAULT_ROUNDS, Progress, RoundStatus, Session};

@@ -252,7 +252,7 @@ impl Session {
         self.broker.ask(|agent| agent.pop())?;
         match answer {
             Ok(answer) => Ok(answer.is_some_and(|answer| !answer.holds())),
-            Err(AgentError::Trap(why)) => Err(AgentError::Trap(why)),
+            Err(error @ (AgentError::Trap(_) | AgentError::Carrier(_))) => Err(error),
             Err(_) => Ok(true),
         }
     }
@@ -474,7 +474,7 @@ fn colors(within: &[Color]) -> Option<Colors> {
 /// The answer to what could not be done; a breakdown stays one.
 fn failed(command: &str, input: String, error: AgentError) -> Result<Answer, AgentError> {
     match error {
-        AgentError::Trap(_) => Err(error),
+        AgentError::Trap(_) | AgentError::Carrier(_) => Err(error),
         other => Ok(Answer::Failed {
             command: command.to_owned(),
             input,

@@ -71,3 +71,81 @@ fn what_is_missing_is_said() {
     let help = eqmesh(folder.path(), &["gateway", "--help"]);
     assert!(text(&help.stdout).contains("Exit codes") && text(&help.stdout).contains("Examples"));
 }
+
+#[test]
+fn a_run_over_a_broker_answers_as_one_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start("");
+    let url = server.url();
+    let program = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/calculus.egg");
+    let run = |more: &[&str]| {
+        let command = ["run", "--engine", "native", "--json", program.to_str().unwrap()];
+        eqmesh(folder.path(), &[&command[..], more].concat())
+    };
+    let (alone, over) = (run(&[]), run(&["--nats", &url]));
+    assert_eq!(over.status.code(), Some(0), "{}", text(&over.stderr));
+    // Messages and bytes are counted by the agents, so these say that all of them arrived, once.
+    assert_eq!(text(&alone.stdout), text(&over.stdout));
+    // Nothing of it is left, so another run can have the same name, and one that is not free to choose is told.
+    let named = ["--nats", &url, "--nats-network", "mine"];
+    assert_eq!(text(&run(&named).stdout), text(&alone.stdout));
+    assert_eq!(text(&run(&named).stdout), text(&alone.stdout));
+    let bad = run(&["--nats", &url, "--nats-network", "a.b"]);
+    assert_eq!(bad.status.code(), Some(2));
+    assert!(
+        text(&bad.stderr).contains("cannot name a network"),
+        "{}",
+        text(&bad.stderr)
+    );
+    let left = eqmesh(
+        folder.path(),
+        &["gateway", "dead-letters", "list", "--nats", &url, "--network", "mine"],
+    );
+    assert!(
+        text(&left.stderr).contains("is not there yet"),
+        "{}",
+        text(&left.stderr)
+    );
+}
+
+#[test]
+fn a_run_goes_on_when_its_broker_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start("");
+    let url = server.url();
+    let program = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/calculus.egg");
+    let command = ["run", "--engine", "native", "--json", program.to_str().unwrap()];
+    let alone = eqmesh(folder.path(), &command);
+    let over = Command::new(env!("CARGO_BIN_EXE_eqmesh"))
+        .args(command)
+        .args(["--nats", &url])
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    for _ in 0..3 {
+        std::thread::sleep(std::time::Duration::from_millis(400));
+        server.kill();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        server.restart();
+    }
+    let over = over.wait_with_output().unwrap();
+    assert_eq!(over.status.code(), Some(0));
+    assert_eq!(text(&alone.stdout), text(&over.stdout));
+}
+
+#[test]
+fn a_broker_that_is_not_there_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("p.egg"), "(datatype M (A))").unwrap();
+    let missed = eqmesh(
+        folder.path(),
+        &["run", "--engine", "native", "--nats", "nats://127.0.0.1:1", "p.egg"],
+    );
+    assert_eq!(missed.status.code(), Some(2));
+    assert!(
+        text(&missed.stderr).contains("no broker answers at nats://127.0.0.1:1"),
+        "{}",
+        text(&missed.stderr)
+    );
+}

@@ -19,6 +19,7 @@ Examples:
   eqmesh run --agents 3 --json program.egg          three, and one JSON document
   eqmesh run --rules bool.rules terms.sexp          plain rules and terms: the cheapest of each term
   eqmesh run --node-limit 100000 --time-limit 10 program.egg
+  eqmesh run --nats nats://127.0.0.1:4222 program.egg   the messages between the agents go through a broker
 
 Exit codes: 0 done and every check holds, 1 a check does not hold, 2 bad input, 3 an internal error.";
 
@@ -64,6 +65,27 @@ pub(crate) struct RunArguments {
     /// What the agents run in. [default: wasm]
     #[arg(long, env = "EQMESH_ENGINE", value_name = "ENGINE")]
     engine: Option<EngineName>,
+
+    /// Have the messages between the agents carried by the NATS server at URL (with JetStream), durable until they have arrived; the answers are the same. What the
+    /// run makes there is removed at the end.
+    #[arg(long, value_name = "URL")]
+    nats: Option<String>,
+
+    /// What subjects and streams in the broker begin with. [default: a name of this run alone]
+    #[arg(long, value_name = "NAME", requires = "nats")]
+    nats_network: Option<String>,
+
+    /// Credentials for NATS, as `nsc` makes them.
+    #[arg(long, env = "EQMESH_NATS_CREDS", value_name = "FILE", conflicts_with = "nats_nkey")]
+    nats_creds: Option<PathBuf>,
+
+    /// The seed of an nkey for NATS.
+    #[arg(long, env = "EQMESH_NATS_NKEY", value_name = "FILE")]
+    nats_nkey: Option<PathBuf>,
+
+    /// Certificates of authorities to trust, besides those of the system.
+    #[arg(long, value_name = "FILE", requires = "nats")]
+    nats_tls_ca: Option<PathBuf>,
 
     /// Print one JSON document, and nothing else, to the standard output.
     #[arg(long)]
@@ -162,6 +184,11 @@ pub(crate) fn run(arguments: &RunArguments) -> u8 {
             return INTERNAL;
         }
     };
+    if let Some(url) = &arguments.nats
+        && let Err(error) = over_nats(&mut session, url, arguments, agents)
+    {
+        return refuse(arguments.json, &error);
+    }
     let interrupt = session.interrupt();
     let handler = ctrlc::set_handler(move || {
         if interrupt.swap(true, Ordering::Relaxed) {
@@ -215,6 +242,48 @@ pub(crate) fn run(arguments: &RunArguments) -> u8 {
         (DONE, None, true, false) => DOES_NOT_HOLD,
         _ => INTERNAL,
     }
+}
+
+/// Has the messages of a run carried by a broker. Answers why not.
+#[cfg(feature = "network")]
+fn over_nats(session: &mut Session, url: &str, arguments: &RunArguments, agents: u32) -> Result<(), String> {
+    use eqmesh::{NatsCarrier, NatsError};
+    use eqmesh_gateway::{Connection, Credentials};
+
+    let connection = Connection {
+        url: url.to_owned(),
+        credentials: match (&arguments.nats_creds, &arguments.nats_nkey) {
+            (Some(path), _) => Credentials::Creds(path.clone()),
+            (None, Some(path)) => Credentials::Nkey(path.clone()),
+            (None, None) => Credentials::None,
+        },
+        authority: arguments.nats_tls_ca.clone(),
+        ..Connection::default()
+    };
+    let network = match &arguments.nats_network {
+        Some(network) => network.clone(),
+        None => {
+            let number = getrandom::u64().map_err(|error| format!("this system gives no random numbers: {error}"))?;
+            format!("run-{number:016x}")
+        }
+    };
+    let carrier = NatsCarrier::new(&connection, &network, agents).map_err(|error| match error {
+        NatsError::Silent(_) => {
+            format!("{error}\nhelp: `nats-server --jetstream` starts one; without --nats none is needed")
+        }
+        error => error.to_string(),
+    })?;
+    session.broker().carry_by(Box::new(carrier));
+    Ok(())
+}
+
+#[cfg(not(feature = "network"))]
+fn over_nats(_: &mut Session, _: &str, _: &RunArguments, _: u32) -> Result<(), String> {
+    Err(
+        "this build has no --nats: it is left out of the first build, which it makes minutes longer.\n\
+         Use `cargo run --release -p eqmesh --features network -- run --nats URL …`"
+            .to_owned(),
+    )
 }
 
 /// Writes the pictures of the explanations; the folder is made if it is not there.

@@ -161,6 +161,22 @@ impl Layout {
 }
 
 impl Nats {
+    /// Drops all messages that are kept for delivery, delivered or not. For whoever knows that they have arrived.
+    pub async fn clear(&self) -> Result<(), BrokerError> {
+        let name = &self.0.layout.stream;
+        let stream = patiently("looking for a stream", self.0.jetstream.get_stream_no_info(name)).await?;
+        patiently("emptying a stream", stream.purge()).await?;
+        Ok(())
+    }
+
+    /// Removes the network from the broker: its streams with all their messages, and its consumers. For networks that are over.
+    pub async fn remove(&self) -> Result<(), BrokerError> {
+        for config in self.0.layout.streams() {
+            patiently("removing a stream", self.0.jetstream.delete_stream(&config.name)).await?;
+        }
+        Ok(())
+    }
+
     /// Makes what is missing. What is there with other settings gets these.
     pub(super) async fn make(&self, agents: &[AgentId]) -> Result<(), BrokerError> {
         let (jetstream, layout) = (&self.0.jetstream, &self.0.layout);
