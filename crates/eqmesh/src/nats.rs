@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::carrier::{Carrier, CarrierError, is_for};
 
 /// How long a broker may say nothing: long enough for one that is started again.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long a broker is looked for.
 const CONNECTING: Duration = Duration::from_secs(10);
