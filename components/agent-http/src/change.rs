@@ -76,7 +76,30 @@ pub(crate) fn message(agent: &Agent, asked: &Asked) -> Result<Response, Problem>
 #[serde(deny_unknown_fields, default)]
 struct Sync {
     /// What the client has: `number` or `number.incarnation`, and how many facts.
+    #[serde(deserialize_with = "counts")]
     version: std::collections::BTreeMap<String, u64>,
+}
+
+/// The most that a JSON number stands for exactly, everywhere.
+const MAX_COUNT: u64 = (1 << 53) - 1;
+
+/// Whole numbers as JSON Schema has them: `3.0` is one.
+fn counts<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<std::collections::BTreeMap<String, u64>, D::Error> {
+    use serde::de::Error as _;
+    let read = std::collections::BTreeMap::<String, serde_json::Number>::deserialize(deserializer)?;
+    let count = |(name, number): (String, serde_json::Number)| {
+        let whole = |float: &f64| float.fract() == 0.0 && *float >= 0.0;
+        let exact = number.as_u64().or_else(|| Some(number.as_f64().filter(whole)? as u64));
+        match exact.filter(|&count| count <= MAX_COUNT) {
+            Some(count) => Ok((name, count)),
+            None => Err(D::Error::custom(format!(
+                "`{number}` is no number of facts: write a whole number from 0 to {MAX_COUNT}"
+            ))),
+        }
+    };
+    read.into_iter().map(count).collect()
 }
 
 #[derive(Serialize)]
@@ -91,6 +114,8 @@ fn agent_of(label: &str) -> Result<AgentId, Problem> {
     let (number, incarnation) = label.split_once('.').unwrap_or((label, "0"));
     let agent = number.parse().ok().zip(incarnation.parse().ok());
     let agent = agent.and_then(|(number, incarnation)| AgentId::new(number, incarnation));
+    // There is one way to write each.
+    let agent = agent.filter(|agent| eqmesh_service::label(*agent) == label);
     agent.ok_or_else(|| Problem::bad_request(format!("`{label}` is no agent: write 3, or 3.1 for its incarnation 1")))
 }
 

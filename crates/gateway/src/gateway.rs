@@ -38,12 +38,15 @@ pub struct Options {
     pub deliveries: usize,
     /// How many requests to the app may be in flight in all.
     pub requests: usize,
+    /// How long a sign of life waits for others to go with it.
+    pub gather: Duration,
     /// After how many deliveries over which the app broke down a message is given up.
     pub attempts: u64,
 }
 
 impl Options {
-    /// A gateway to agents of an app, with deliveries of at most 64 messages in 10 s, one after another for each agent, and 32 requests at once.
+    /// A gateway to agents of an app, with deliveries of at most 64 messages in 10 s, one after another for each agent, and 32 requests at once. Signs of life
+    /// are gathered for 250 ms.
     pub fn new(app: &str, secret: Secret, agents: impl IntoIterator<Item = AgentId>) -> Options {
         Options {
             app: app.to_owned(),
@@ -55,6 +58,7 @@ impl Options {
             together: 64,
             deliveries: 1,
             requests: 32,
+            gather: Duration::from_millis(250),
             attempts: 8,
         }
     }

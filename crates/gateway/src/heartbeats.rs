@@ -35,6 +35,14 @@ impl<B: Broker> Line<B> {
                 }
                 None => return,
             }
+            // Those of the others follow within an interval, and the agent is woken for each delivery: what comes within a while goes together.
+            if shared
+                .until_stopped(tokio::time::sleep(shared.options.gather))
+                .await
+                .is_none()
+            {
+                return;
+            }
             // All that has come meanwhile.
             loop {
                 match heard.try_recv() {

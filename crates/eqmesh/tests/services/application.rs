@@ -96,7 +96,9 @@ impl Application {
         });
         if driven {
             let secret: Secret = SECRET.parse().unwrap();
-            let options = GatewayOptions::new(&url, secret, (0..9).map(AgentId));
+            let mut options = GatewayOptions::new(&url, secret, (0..9).map(AgentId));
+            // Like the interval of ticks, shorter than usual.
+            options.gather = Duration::from_millis(25);
             let broker = InProcess::new(Subjects::default(), 64 << 20, Duration::from_secs(15));
             let _inside = runtime.enter();
             let gateway = Gateway::new(broker, options).unwrap();

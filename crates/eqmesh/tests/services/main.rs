@@ -2,4 +2,5 @@
 
 mod agents;
 mod application;
+mod contract;
 mod http;
