@@ -18,11 +18,21 @@ const MAX_DELIVERED: usize = 1 << 10;
 const MAX_INBOX: usize = 1 << 12;
 const MAX_INBOX_BYTES: u64 = 64 << 20;
 
-/// How long a request may hold the lease, in milliseconds. Hosts end requests before that.
+/// How long a request may hold the lease, in milliseconds, at the most: hosts end requests before that. As long as this an agent stands still whose host died while it was at
+/// work; so the lease is shorter where an agent's work has been short.
 const LEASE: u64 = 60_000;
+const LEAST_LEASE: u64 = 5_000;
+
+/// How many times longer than the last piece of work the next one may take before others take over. Nothing breaks when it takes longer: it fails, and is done again.
+const LEASED: u64 = 16;
 
 /// How long others wait for who is to write the first index, in milliseconds: longer than a request can live.
 const SEEDING: u64 = 2 * LEASE;
+
+/// The time for which an agent is leased that was last at work for so many microseconds.
+fn leased(took: u64) -> u64 {
+    (took / 1_000).saturating_mul(LEASED).clamp(LEAST_LEASE, LEASE)
+}
 
 /// How an agent runs as a service. All agents of a network choose alike but for the first three.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +158,11 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         ServiceError::Damaged(self.settings.number, fault)
     }
 
+    /// The lease ended before the work did, and somebody else has it.
+    pub(crate) fn overtaken(&self) -> ServiceError {
+        self.busy("this request took too long, and another one has taken over", 200)
+    }
+
     /// A blob that counts is not there.
     pub(crate) fn lost(&self) -> ServiceError {
         self.damaged(Fault::Malformed("a blob that the index names is gone".to_owned()))
@@ -232,9 +247,10 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
                 if let Some(lease) = index.lease.filter(|lease| lease.until > now) {
                     return Err(self.busy("another request is at work", (lease.until - now).min(200)));
                 }
+                let state: crate::AgentState = serde_json::from_slice(&index.state).unwrap_or_default();
                 index.lease = Some(Lease {
                     token,
-                    until: now + LEASE,
+                    until: now + leased(state.work_micros),
                 });
                 Ok(())
             });
@@ -265,7 +281,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
     pub(crate) fn commit(&self, token: u64, mut change: impl FnMut(&mut Index)) -> Result<Index, ServiceError> {
         let committed = self.amend(|index| {
             if index.lease.is_none_or(|lease| lease.token != token) {
-                return Err(self.busy("this request took too long, and another one has taken over", 200));
+                return Err(self.overtaken());
             }
             change(index);
             index.lease = None;

@@ -104,6 +104,12 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
     fn under<T>(&self, token: u64, work: impl FnOnce(&Self) -> Result<T, ServiceError>) -> Result<T, ServiceError> {
         let worked = work(self);
         if worked.is_err() {
+            // What it read may be gone because somebody else is at work by now.
+            if let Ok(Some(index)) = self.look()
+                && index.lease.is_some_and(|lease| lease.token != token)
+            {
+                return Err(self.overtaken());
+            }
             // The error says more than that the store is gone as well; and the lease ends by itself.
             let _ = self.release(token);
         }
