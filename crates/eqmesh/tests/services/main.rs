@@ -2,4 +2,6 @@
 
 mod agents;
 mod application;
+mod dashboard;
+mod faults;
 mod http;
