@@ -7,8 +7,8 @@ use wasmtime::component::Resource;
 
 use crate::stream::eqmesh::network::egraph::{Host, HostGraph, NodeInfo, Options, Rule, Settled};
 use crate::types::{
-    Budget, Color, Colors, CostModel, Digest, Dot, Explanation, Extracted, Fault, Label, NodeName, Operator, Row,
-    Share, Size, StepReport, VersionVector,
+    Budget, Color, ColorCounts, Colors, CostModel, Digest, Dot, Explanation, Extracted, Fault, Label, Neighbourhood,
+    NodeName, Operator, Row, Share, Size, StepReport, VersionVector,
 };
 
 /// What a handle to the e-graph stands for here: nothing, since the host state holds the only one.
@@ -276,6 +276,28 @@ impl HostGraph for MockState {
 
     fn rows(&mut self, _: Resource<Mock>, _: String, _: u32) -> Result<Vec<Row>, Fault> {
         not_for_streams("rows")
+    }
+
+    fn neighbourhood(
+        &mut self,
+        _: Resource<Mock>,
+        _: Option<String>,
+        _: Vec<String>,
+        _: u32,
+    ) -> Result<Neighbourhood, Fault> {
+        not_for_streams("neighbourhood")
+    }
+
+    fn search(&mut self, _: Resource<Mock>, _: String, _: u32) -> (Vec<String>, bool) {
+        not_for_streams("search")
+    }
+
+    fn color_counts(&mut self, _: Resource<Mock>) -> ColorCounts {
+        not_for_streams("color-counts")
+    }
+
+    fn applied(&mut self, _: Resource<Mock>, _: Dot) -> Vec<(String, u64)> {
+        not_for_streams("applied")
     }
 
     fn sizes(&mut self, _: Resource<Mock>) -> Vec<(String, u64)> {

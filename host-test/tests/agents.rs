@@ -7,7 +7,7 @@ use eqmesh_composer::{World, compose};
 use eqmesh_host_test::agent::AgentWorld;
 use eqmesh_host_test::agent::exports::eqmesh::network::agent::{Config, Message, RoundTask};
 use eqmesh_host_test::types::{
-    Budget, Color, Colors, CostModel, Diagnostic, Entrance, ExplanationStep, Extracted, Fault, Life, MessageKind,
+    Budget, Color, Colors, CostModel, Diagnostic, Dot, Entrance, ExplanationStep, Extracted, Fault, Life, MessageKind,
     StepReason, Topology, Verdict,
 };
 use eqmesh_host_test::{Instance, component_of};
@@ -219,6 +219,17 @@ fn every_agent_answers_every_question() {
         assert_eq!(on!(agent, call_explain, START, START).unwrap().steps.len(), 0);
         assert_fault!(on!(agent, call_rows, "Nosuch", 3), Unknown);
         assert_eq!(on!(agent, call_rows, "Var", 9).unwrap().len(), 2);
+        let shown = on!(agent, call_neighbourhood, Some("start"), &[], 40).unwrap();
+        assert_eq!(
+            shown.classes.len() as u64,
+            shown.total,
+            "labels stand for terms, and all is shown"
+        );
+        assert_fault!(on!(agent, call_neighbourhood, Some("(Num 77)"), &[], 40), Absent);
+        assert_fault!(on!(agent, call_neighbourhood, Some("(Num"), &[], 40), Malformed);
+        assert!(on!(agent, call_search, "Var", 1).1, "there are more");
+        assert!(on!(agent, call_color_counts).green > 0);
+        assert_eq!(on!(agent, call_applied, Dot { agent: 9, sequence: 1 }).len(), 0);
         let sizes = on!(agent, call_sizes);
         assert!(sizes.contains(&("Var".to_owned(), 2)), "{sizes:?}");
         assert_eq!(on!(agent, call_contradictions).len(), 0);

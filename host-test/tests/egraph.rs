@@ -833,6 +833,63 @@ fn rows_are_listed_in_canonical_order() {
 }
 
 #[test]
+fn the_classes_around_one_are_shown_and_found_by_their_text() {
+    let mut egraph = start();
+    let graph = ready(&mut egraph, 0, true);
+    on!(egraph, graph, call_unite, "(f b)", "a").unwrap();
+    on!(egraph, graph, call_insert, "(f (f c))", None, Color::Green).unwrap();
+    settle(&mut egraph, graph);
+    let shown = on!(egraph, graph, call_neighbourhood, Some("(f (f c))"), &[], 9).unwrap();
+    let ids: Vec<&str> = shown.classes.iter().map(|class| class.id.as_str()).collect();
+    assert_eq!(ids, ["(f (f c))", "(f c)", "c"]);
+    assert_eq!((shown.total, shown.total_is_limit), (3, false));
+    assert_eq!(shown.classes[0].nodes[0].children, ["(f c)"]);
+    assert!(shown.classes[0].nodes[0].best && shown.classes[0].colors.contains(Colors::GREEN));
+    let one = on!(egraph, graph, call_neighbourhood, Some("(f (f c))"), &[], 1).unwrap();
+    assert_eq!((one.classes.len(), one.total), (1, 3));
+    let expanded = on!(
+        egraph,
+        graph,
+        call_neighbourhood,
+        Some("(f (f c))"),
+        &["(f c)".to_owned()],
+        1
+    )
+    .unwrap();
+    assert_eq!(expanded.classes.len(), 3);
+    assert_eq!(
+        on!(egraph, graph, call_neighbourhood, None, &[], 1).unwrap().classes[0].nodes_total,
+        2
+    );
+    assert_fault!(
+        on!(egraph, graph, call_neighbourhood, Some("(f (f a))"), &[], 9),
+        Absent,
+        "(f (f a))"
+    );
+    assert_fault!(
+        on!(egraph, graph, call_neighbourhood, Some("(f"), &[], 9),
+        Malformed,
+        ""
+    );
+    assert_eq!(
+        on!(egraph, graph, call_search, "f c", 9),
+        (vec!["(f c)".to_owned(), "(f (f c))".to_owned()], false)
+    );
+    assert_eq!(on!(egraph, graph, call_search, "c", 1), (vec!["c".to_owned()], true));
+    assert_eq!(on!(egraph, graph, call_search, "nosuch", 9).0.len(), 0);
+    let counts = on!(egraph, graph, call_color_counts);
+    let enodes = on!(egraph, graph, call_size).enodes;
+    assert!(
+        counts.green <= enodes && counts.green + counts.blue + counts.red >= enodes,
+        "{counts:?}"
+    );
+    // Nothing was derived, and of another agent nothing is known.
+    for agent in [0, 5] {
+        assert_eq!(on!(egraph, graph, call_applied, Dot { agent, sequence: 1 }).len(), 0);
+    }
+}
+
+#[test]
 fn two_literals_in_one_class_are_reported() {
     let mut egraph = start();
     let graph = graph(&mut egraph, 0, true);

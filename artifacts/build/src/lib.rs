@@ -59,6 +59,14 @@ impl Package {
         target.unwrap_or(TARGET)
     }
 
+    /// What else its build reads, relative to its folder (`[package.metadata.component] watch = ["…"]`).
+    fn watched(&self) -> impl Iterator<Item = PathBuf> {
+        let listed = self.metadata.as_ref();
+        let listed = listed.and_then(|metadata| metadata.pointer("/component/watch")?.as_array());
+        let listed = listed.into_iter().flatten().filter_map(serde_json::Value::as_str);
+        listed.map(|path| self.directory().join(path))
+    }
+
     fn group(&self) -> Group {
         let service = self
             .metadata
@@ -218,9 +226,9 @@ fn watch(root: &Path, metadata: &Metadata, components: &[&Package]) {
     let parts = seen
         .into_iter()
         .flat_map(|directory| ["Cargo.toml", "src", "build.rs"].map(|part| directory.join(part)));
-    // A new component shows in `components`; profiles and versions in the two files of the workspace.
+    // A new component shows in the lock file, like profiles and versions in the two files of the workspace. Not the folder as a whole: what lies there besides sources (the
+    // packages that a page is built with, say) is no reason to build anything.
     let whole = [
-        "components",
         "wit",
         "artifacts/build/src",
         "Cargo.toml",
@@ -228,7 +236,8 @@ fn watch(root: &Path, metadata: &Metadata, components: &[&Package]) {
         "rust-toolchain.toml",
     ];
     let whole = whole.map(|part| root.join(part));
-    for path in parts.chain(whole).filter(|path| path.exists()) {
+    let listed = components.iter().flat_map(|component| component.watched());
+    for path in parts.chain(whole).chain(listed).filter(|path| path.exists()) {
         println!("cargo::rerun-if-changed={}", path.display());
     }
     println!("cargo::rerun-if-changed=build.rs");

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use eqmesh_agent::Diagnostic;
 use eqmesh_guest::types;
-use eqmesh_replica::{AgentId, Fault};
-use eqmesh_service::{ServiceError, hex, label};
-use eqmesh_timeline::{Event, Metrics};
-use eqmesh_trace::{Drawing, Timeline, perfetto, svg};
+use eqmesh_replica::Fault;
+use eqmesh_service::{ColorNames, ServiceError, hex, label};
+use eqmesh_trace::{Document, Drawing, Timeline, perfetto, svg};
 use serde::Serialize;
 use spin_sdk::http::Response;
 
+use crate::look::names;
 use crate::ports::Imported;
 use crate::problem::Problem;
 use crate::{Agent, Asked, answer, json, tagged};
@@ -25,7 +25,7 @@ fn failed(error: ServiceError) -> Problem {
     Problem::of(error, "")
 }
 
-fn fault(own: types::Fault) -> Problem {
+pub(crate) fn fault(own: types::Fault) -> Problem {
     Problem::fault(&Fault::from(own))
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn plain(own: eqmesh_language::Diagnostic) -> Diagnostic {
 }
 
 /// A copy of the agent with all its facts, and its state digest, which tells all answers about the e-graph apart from those before.
-fn copy(agent: &Agent) -> Result<(Imported, String), Problem> {
+pub(crate) fn copy(agent: &Agent) -> Result<(Imported, String), Problem> {
     let member = agent.copy().map_err(failed)?;
     let digest = hex(&member.0.summary().state_digest);
     Ok((member, digest))
@@ -93,6 +93,7 @@ struct Row {
     operator: String,
     node: String,
     class: String,
+    colors: ColorNames,
 }
 
 #[derive(Serialize)]
@@ -110,7 +111,19 @@ struct Page {
 
 /// `GET egraph`: e-nodes, a page at a time: of all operators or one, of which the text (or that of the class) contains something.
 pub(crate) fn egraph(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
-    asked.only(&["operator", "contains", "class", "cursor", "limit"])?;
+    asked.only(&["operator", "contains", "class", "color", "cursor", "limit"])?;
+    let color = match asked.parameter("color") {
+        None => types::Colors::all(),
+        Some("red") => types::Colors::RED,
+        Some("blue") => types::Colors::BLUE,
+        Some("green") => types::Colors::GREEN,
+        Some("certified") => types::Colors::CERTIFIED,
+        Some(other) => {
+            return Err(Problem::bad_request(format!(
+                "`color` is red, blue, green or certified, not `{other}`"
+            )));
+        }
+    };
     let limit = asked.number("limit", 100, MAX_PAGE)?.max(1) as usize;
     let (at, begin) = match asked.parameter("cursor") {
         None => (None, 0),
@@ -151,11 +164,13 @@ pub(crate) fn egraph(agent: &Agent, asked: &Asked) -> Result<Response, Problem> 
                         break 'pages;
                     }
                     offset += 1;
-                    if row.node.contains(contains) && class.is_none_or(|class| class == row.class) {
+                    let colored = row.colors.intersects(color);
+                    if colored && row.node.contains(contains) && class.is_none_or(|class| class == row.class) {
                         rows.push(Row {
                             operator: operator.clone(),
                             node: row.node,
                             class: row.class,
+                            colors: names(row.colors),
                         });
                     }
                 }
@@ -387,21 +402,34 @@ pub(crate) fn timeline(agent: &Agent, asked: &Asked) -> Result<Response, Problem
             )));
         }
     };
-    let member = agent.kept().map_err(failed)?;
-    let events = member
-        .as_ref()
-        .map(|member| member.0.events(from, limit))
-        .unwrap_or_default();
-    let timeline = Timeline::new(events.into_iter().map(Event::from));
+    let told = agent.timeline().map_err(failed)?;
+    let steps: Vec<_> = told.as_ref().map_or(Vec::new(), |(own, _, steps)| {
+        steps
+            .iter()
+            .map(|step| (*own, step.index, step.rules.clone()))
+            .collect()
+    });
+    let (events, left_out, metrics) = match told {
+        Some((own, log, _)) => {
+            let events = log.events(from, limit);
+            let metrics = log.metrics();
+            let recorded: u64 = metrics.counts.iter().map(|&(_, count)| count).sum();
+            let left_out = recorded.saturating_sub(events.len() as u64);
+            (events, left_out, vec![(own, metrics)])
+        }
+        None => Default::default(),
+    };
+    let timeline = Timeline::new(events).leaving_out(left_out);
     let (media, text) = match format {
         "perfetto" => ("application/json", perfetto(&timeline)),
         "svg" => ("image/svg+xml", svg(&timeline, &Drawing::default())),
         _ => {
-            let metrics = member.map(|member| {
-                let id = member.0.summary().id;
-                (AgentId(id), Metrics::from(member.0.metrics()))
-            });
-            ("application/json", eqmesh_trace::json(&timeline, metrics.as_slice()))
+            let mut document = Document::new(&timeline, &metrics);
+            let listed = |own, index| timeline.position(own, index).is_some();
+            for (own, index, rules) in steps.into_iter().filter(|&(own, index, _)| listed(own, index)) {
+                document.apply(own, index, rules);
+            }
+            return Ok(json(200, &document));
         }
     };
     Ok(answer(200, media, text.into_bytes()))

@@ -27,6 +27,7 @@ mod bindings {
 mod ask;
 mod change;
 mod configuration;
+mod look;
 mod ports;
 mod problem;
 
@@ -52,6 +53,12 @@ impl Asked<'_> {
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let mut found = self.parameters.iter().filter(|(own, _)| own == name);
         found.next().map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter each time that it occurs.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let found = self.parameters.iter().filter(move |(own, _)| own == name);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// A parameter that must be there.
@@ -144,6 +151,18 @@ const RESOURCES: &[Resource] = &[
         name: "egraph",
         allow: READ,
         get: Some(ask::egraph),
+        post: None,
+    },
+    Resource {
+        name: "neighbourhood",
+        allow: READ,
+        get: Some(look::neighbourhood),
+        post: None,
+    },
+    Resource {
+        name: "search",
+        allow: READ,
+        get: Some(look::search),
         post: None,
     },
     Resource {

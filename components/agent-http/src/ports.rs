@@ -1,11 +1,12 @@
 //! What the service needs, over what the component imports.
 
 use eqmesh_agent::{Config, Diagnostic, Dispute, Message, RoundTask, Summary, Unstored};
-use eqmesh_egraph::color::Color;
+use eqmesh_egraph::color::{Color, ColorCounts};
 use eqmesh_guest::{digest_from_wit, types, version_from_wit, version_to_wit};
 use eqmesh_orchestrator::{Claim, Entrance, Member as NetworkMember};
-use eqmesh_replica::{AgentId, Fault, VersionVector};
+use eqmesh_replica::{AgentId, Dot, Fault, VersionVector};
 use eqmesh_service::{Host, Member, Store, StoreError};
+use eqmesh_timeline::{Event, Metrics};
 
 use crate::bindings::eqmesh::network::{agent, storage};
 
@@ -164,6 +165,22 @@ impl Member for Imported {
 
     fn meaning_digest(&mut self) -> [u8; 32] {
         digest(self.0.meaning_digest())
+    }
+
+    fn metrics(&self) -> Metrics {
+        self.0.metrics().into()
+    }
+
+    fn events(&self, from: u64, limit: u32) -> Vec<Event> {
+        self.0.events(from, limit).into_iter().map(Event::from).collect()
+    }
+
+    fn color_counts(&self) -> ColorCounts {
+        self.0.color_counts().into()
+    }
+
+    fn applied(&self, fact: Dot) -> Vec<(String, u64)> {
+        self.0.applied(fact.into())
     }
 }
 

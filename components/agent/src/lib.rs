@@ -253,10 +253,29 @@ impl GuestNode for Node {
 
     fn rows(&self, operator: String, limit: u32) -> Result<Vec<types::Row>, types::Fault> {
         let rows = self.0.borrow_mut().rows(&operator, limit)?;
-        Ok(rows
-            .into_iter()
-            .map(|(node, class)| types::Row { node, class })
-            .collect())
+        Ok(rows.into_iter().map(types::Row::from).collect())
+    }
+
+    fn neighbourhood(
+        &self,
+        center: Option<String>,
+        expanded: Vec<String>,
+        classes: u32,
+    ) -> Result<types::Neighbourhood, types::Fault> {
+        let mut own = self.0.borrow_mut();
+        Ok(own.neighbourhood(center.as_deref(), &expanded, classes)?.into())
+    }
+
+    fn search(&self, text: String, limit: u32) -> (Vec<String>, bool) {
+        self.0.borrow_mut().search(&text, limit)
+    }
+
+    fn color_counts(&self) -> types::ColorCounts {
+        self.0.borrow().color_counts().into()
+    }
+
+    fn applied(&self, fact: types::Dot) -> Vec<(String, u64)> {
+        self.0.borrow().applied(fact.into())
     }
 
     fn sizes(&self) -> Vec<(String, u64)> {

@@ -2,8 +2,9 @@
 
 use eqmesh_agent::{Diagnostic, Graph, Log, Network, Parts, Signature};
 use eqmesh_colors::Inference;
-use eqmesh_egraph::color::{Color, Colors};
+use eqmesh_egraph::color::{Color, ColorCounts, Colors};
 use eqmesh_egraph::extract::{CostModel, Extracted};
+use eqmesh_egraph::neighbourhood::Neighbourhood;
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
 use eqmesh_guest::{digest_from_wit, operator_from_wit, types, version_from_wit, version_to_wit};
@@ -11,7 +12,7 @@ use eqmesh_orchestrator::{
     Barrier, Claim, Entrance, Greeting, Life, Member, MessageKind, NumberSet, OrchestrationError, RosterEntry, Verdict,
     Vote,
 };
-use eqmesh_replica::{AgentId, Budget, Dot, Explanation, Fault, Settled, Share, Size, StepReport, VersionVector};
+use eqmesh_replica::{AgentId, Budget, Dot, Explanation, Fault, Row, Settled, Share, Size, StepReport, VersionVector};
 use eqmesh_streams::{RuleInfo, Task};
 use eqmesh_timeline::{Entry, Event, Metrics, TimelineError, Timestamp};
 use eqmesh_transduction::{Compiled, Side, Statement};
@@ -195,9 +196,30 @@ impl Graph for egraph::Graph {
         Ok(egraph::Graph::explain(self, left, right)?.into())
     }
 
-    fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, Fault> {
+    fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<Row>, Fault> {
         let rows = egraph::Graph::rows(self, operator, limit)?;
-        Ok(rows.into_iter().map(|row| (row.node, row.class)).collect())
+        Ok(rows.into_iter().map(Row::from).collect())
+    }
+
+    fn neighbourhood(
+        &mut self,
+        center: Option<&str>,
+        expanded: &[String],
+        classes: u32,
+    ) -> Result<Neighbourhood, Fault> {
+        Ok(egraph::Graph::neighbourhood(self, center, expanded, classes)?.into())
+    }
+
+    fn search(&mut self, text: &str, limit: u32) -> (Vec<String>, bool) {
+        egraph::Graph::search(self, text, limit)
+    }
+
+    fn color_counts(&self) -> ColorCounts {
+        egraph::Graph::color_counts(self).into()
+    }
+
+    fn applied(&self, fact: Dot) -> Vec<(String, u64)> {
+        egraph::Graph::applied(self, fact.into())
     }
 
     fn sizes(&self) -> Vec<(String, u64)> {

@@ -1,9 +1,14 @@
-//! The network at a glance: `/`, `/status`, `/health` and `/openapi.json`. All it knows it asks of the agents, each time anew.
+//! The dashboard: `/`, `/plain`, `/status`, `/health`, `/events`, `/view/…` and `/openapi.json`. All it knows it asks of the agents, each time anew; what it makes of that
+//! is `eqmesh-view`'s.
 
 #![allow(
     unsafe_code,
     clippy::same_length_and_capacity,
     reason = "the macros declare the component's entry points"
+)]
+#![allow(
+    clippy::result_large_err,
+    reason = "a problem is the answer, and there is one a request"
 )]
 
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
@@ -11,61 +16,82 @@ mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "http-component", generate_all });
 }
 
+mod answer;
+mod asked;
+mod assets;
+mod egraph;
+mod events;
+mod examples;
+mod network;
 mod page;
-mod status;
+mod timeline;
 
 use bindings::wasi::config::store;
-use serde::Serialize;
-use spin_sdk::http::{Method, Request, Response};
+use eqmesh_view::network::{Network, NetworkHealth};
+use spin_sdk::http::conversions::TryFromIncomingRequest as _;
+use spin_sdk::http::{IncomingRequest, Method, OutgoingResponse, Request, Response, ResponseOutparam};
 use spin_sdk::http_component;
-use status::Status;
+
+use answer::{Problem, answer, json, tagged};
+use asked::Asked;
+use network::Inquiry;
 
 /// What the network's interface is, for machines.
 const OPENAPI: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json"));
 
-#[derive(Serialize)]
-struct Problem<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-}
+/// What there is besides the page's files.
+const PATHS: [&str; 9] = [
+    "/status",
+    "/health",
+    "/events",
+    "/plain",
+    "/view/timeline",
+    "/view/egraph",
+    "/view/search",
+    "/view/examples",
+    "/openapi.json",
+];
 
 #[http_component]
-async fn handle(request: Request) -> Response {
-    let mut response = serve(&request).await;
+async fn handle(request: IncomingRequest, out: ResponseOutparam) {
+    let Ok(request) = Request::try_from_incoming_request(request).await else {
+        return send(Problem::bad_request("the body does not arrive").answer(), out).await;
+    };
+    let asked = Asked::of(request);
+    let method = asked.request.method();
+    if asked.request.path() == "/events" && matches!(method, Method::Get) && asked.only(&[]).is_ok() {
+        return events::stream(agents(), out).await;
+    }
+    let is_head = matches!(method, Method::Head);
+    let mut response = serve(&asked).await.unwrap_or_else(Problem::answer);
     response.set_header("x-content-type-options", "nosniff");
     response.set_header("access-control-allow-origin", "*");
-    if matches!(request.method(), Method::Head) {
-        // Without a length, since hosts compare it with what is written.
-        let mut head = Response::builder();
-        head.status(*response.status());
-        for (name, value) in response.headers().filter(|(name, _)| *name != "content-length") {
-            head.header(name, value.as_str().unwrap_or_default());
-        }
-        return head.build();
+    response.set_header("access-control-expose-headers", "etag, retry-after");
+    send(if is_head { headers_of(&response) } else { response }, out).await;
+}
+
+/// What a `HEAD` is answered: without a length, since hosts compare it with what is written.
+fn headers_of(response: &Response) -> Response {
+    let mut head = Response::builder();
+    head.status(*response.status());
+    for (name, value) in response.headers().filter(|(name, _)| *name != "content-length") {
+        head.header(name, value.as_str().unwrap_or_default());
     }
-    response
+    head.build()
 }
 
-fn problem(status: u16, kind: &str, title: &str, detail: &str) -> Response {
-    let body = serde_json::to_vec(&Problem {
-        kind,
-        title,
-        status,
-        detail,
-    })
-    .expect("it serialises into memory");
-    answer(status, "application/problem+json", body)
-}
-
-fn answer(status: u16, media: &str, body: Vec<u8>) -> Response {
-    let mut response = Response::builder();
-    response.status(status).header("content-type", media);
-    response.header("cache-control", "no-cache");
-    response.header("content-length", body.len().to_string());
-    response.body(body).build()
+async fn send(mut response: Response, out: ResponseOutparam) {
+    let body = std::mem::take(response.body_mut());
+    let sent = match OutgoingResponse::try_from(response) {
+        Ok(response) => out
+            .set_with_body(response, body)
+            .await
+            .map_err(|error| format!("{error:?}")),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(error) = sent {
+        eprintln!("the answer could not be sent: {error}");
+    }
 }
 
 /// How many agents there are.
@@ -74,49 +100,54 @@ fn agents() -> u32 {
     configured.and_then(|text| text.parse().ok()).unwrap_or(9)
 }
 
-async fn serve(request: &Request) -> Response {
-    let path = request.path();
-    if !["/", "/status", "/health", "/openapi.json"].contains(&path) {
-        return problem(
-            404,
-            "#not-found",
-            "There is nothing here",
-            "there are /, /status, /health, /openapi.json and /agent/{id}/…",
-        );
+async fn serve(asked: &Asked) -> Result<Response, Problem> {
+    let path = asked.request.path();
+    let asset = assets::asset(path);
+    if asset.is_none() && !PATHS.contains(&path) {
+        return Err(Problem::not_found(format!(
+            "there are /, {} and /agent/{{id}}/…",
+            PATHS.join(", ")
+        )));
     }
-    match request.method() {
+    match asked.request.method() {
         Method::Get | Method::Head => {}
         Method::Options => {
             let mut response = Response::builder();
-            return response.status(204).header("allow", "GET, HEAD, OPTIONS").build();
+            return Ok(response.status(204).header("allow", answer::ALLOW).build());
         }
-        _ => {
-            let mut response = problem(405, "#method", "This method does nothing here", "use GET");
-            response.set_header("allow", "GET, HEAD, OPTIONS");
-            return response;
-        }
+        _ => return Err(Problem::method()),
     }
-    if path == "/openapi.json" {
-        return answer(200, "application/json", OPENAPI.to_vec());
+    if let Some(asset) = asset {
+        return Ok(assets::serve(asked, asset));
     }
-    let status = Status::ask(agents()).await;
     match path {
+        "/view/egraph" => return egraph::picture(asked, agents()).await,
+        "/view/search" => return egraph::search(asked, agents()).await,
+        "/view/timeline" => return timeline::serve(asked, agents()).await,
+        _ => asked.only(&[])?,
+    }
+    match path {
+        "/openapi.json" => Ok(answer(200, "application/json", OPENAPI.to_vec())),
+        "/events" => {
+            let mut response = Response::builder();
+            for (name, value) in events::HEADERS {
+                response.header(name, value);
+            }
+            Ok(response.status(200).build())
+        }
+        "/view/examples" => {
+            let response = json(200, &examples::EXAMPLES);
+            let tag = answer::tag_of(response.body());
+            Ok(tagged(asked, &tag, || response))
+        }
         "/health" => {
-            let body = serde_json::to_vec(&status.health()).expect("it serialises into memory");
-            answer(if status.is_healthy() { 200 } else { 503 }, "application/json", body)
+            let health = NetworkHealth::of(&Inquiry::new(agents()).ask().await);
+            Ok(json(if health.is_up() { 200 } else { 503 }, &health))
         }
-        "/status" => {
-            let body = serde_json::to_vec(&status).expect("it serialises into memory");
-            answer(200, "application/json", body)
-        }
+        "/plain" => Ok(page::serve(&Network::of(Inquiry::new(agents()).ask().await, 0))),
         _ => {
-            let mut response = answer(200, "text/html; charset=utf-8", page::page(&status).into_bytes());
-            response.set_header(
-                "content-security-policy",
-                "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            );
-            response.set_header("referrer-policy", "no-referrer");
-            response
+            let (document, tag) = Inquiry::new(agents()).network().await;
+            Ok(tagged(asked, &tag, || answer(200, "application/json", document)))
         }
     }
 }

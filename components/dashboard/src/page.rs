@@ -1,8 +1,11 @@
-//! The status page.
+//! `GET /plain`: the status as a page without scripts, for browsers that run none.
 
 use std::fmt::Write as _;
 
-use crate::status::{Answered, Status};
+use eqmesh_view::network::{Network, Shown};
+use spin_sdk::http::Response;
+
+use crate::answer::answer;
 
 const STYLE: &str = "\
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
@@ -28,12 +31,23 @@ fn escape(text: &str) -> String {
     escaped
 }
 
+/// The status as a page.
+pub(crate) fn serve(network: &Network) -> Response {
+    let mut response = answer(200, "text/html; charset=utf-8", page(network).into_bytes());
+    response.set_header(
+        "content-security-policy",
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    );
+    response.set_header("referrer-policy", "no-referrer");
+    response
+}
+
 /// The status as a page that renews itself. Without scripts.
-pub(crate) fn page(status: &Status) -> String {
+fn page(status: &Network) -> String {
     let mut rows = String::new();
     for agent in &status.agents {
         let row = match agent {
-            Answered::State(own) => format!(
+            Shown::State { state: own, .. } => format!(
                 "<tr><th scope=\"row\"><a href=\"/agent/{0}/state\">{0}</a></th><td>{1}</td><td>{2}</td><td>{3}</td>\
                  <td class=\"number\">{4}</td><td class=\"number\">{5}</td><td class=\"number\">{6}</td><td class=\"number\">{7}</td><td><code>{8}</code></td></tr>",
                 own.id,
@@ -46,7 +60,7 @@ pub(crate) fn page(status: &Status) -> String {
                 own.queue.inbox,
                 escape(own.state_digest.get(..16).unwrap_or("")),
             ),
-            Answered::Silent { id, error } => {
+            Shown::Silent { id, error, .. } => {
                 format!(
                     "<tr><th scope=\"row\">{id}</th><td colspan=\"8\">does not answer: {}</td></tr>",
                     escape(error)
@@ -64,7 +78,7 @@ pub(crate) fn page(status: &Status) -> String {
          <th scope=\"col\">life</th><th scope=\"col\">converged</th><th scope=\"col\" class=\"number\">facts</th>\
          <th scope=\"col\" class=\"number\">e-nodes</th><th scope=\"col\" class=\"number\">e-classes</th><th scope=\"col\" class=\"number\">inbox</th>\
          <th scope=\"col\">state</th></tr></thead><tbody>{rows}</tbody></table></div>\
-         <p>For machines: <a href=\"/status\">status</a>, <a href=\"/openapi.json\">interface</a>.</p></main></body></html>",
+         <p><a href=\"/\">The dashboard</a>. For machines: <a href=\"/status\">status</a>, <a href=\"/openapi.json\">interface</a>.</p></main></body></html>",
         escape(&status.summary)
     );
     written.expect("a string takes all that is written");

@@ -296,10 +296,29 @@ impl GuestGraph for Graph {
 
     fn rows(&self, operator: String, limit: u32) -> Result<Vec<types::Row>, types::Fault> {
         let rows = self.replica.borrow_mut().rows(&operator, limit)?;
-        Ok(rows
-            .into_iter()
-            .map(|(node, class)| types::Row { node, class })
-            .collect())
+        Ok(rows.into_iter().map(types::Row::from).collect())
+    }
+
+    fn neighbourhood(
+        &self,
+        center: Option<String>,
+        expanded: Vec<String>,
+        classes: u32,
+    ) -> Result<types::Neighbourhood, types::Fault> {
+        let mut own = self.replica.borrow_mut();
+        Ok(own.neighbourhood(center.as_deref(), &expanded, classes)?.into())
+    }
+
+    fn search(&self, text: String, limit: u32) -> (Vec<String>, bool) {
+        self.replica.borrow_mut().search(&text, limit)
+    }
+
+    fn color_counts(&self) -> types::ColorCounts {
+        self.replica.borrow().color_counts().into()
+    }
+
+    fn applied(&self, fact: types::Dot) -> Vec<(String, u64)> {
+        self.replica.borrow().applied(fact.into())
     }
 
     fn sizes(&self) -> Vec<(String, u64)> {

@@ -25,5 +25,5 @@ mod ports;
 
 pub use message::{MAX_MESSAGE, Message};
 pub use native::Native;
-pub use node::{Config, Dispute, Node, RoundTask, Summary, Unstored};
+pub use node::{Config, Dispute, Node, RoundTask, Summary, Unstored, timeline_of};
 pub use ports::{Diagnostic, Graph, Log, Network, Parts, Signature};

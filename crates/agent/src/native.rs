@@ -1,8 +1,9 @@
 //! The parts as plain Rust, in this process: what the components are made of.
 
 use eqmesh_colors::Inference;
-use eqmesh_egraph::color::{Color, Colors};
+use eqmesh_egraph::color::{Color, ColorCounts, Colors};
 use eqmesh_egraph::extract::{CostModel, Extracted};
+use eqmesh_egraph::neighbourhood::Neighbourhood;
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
 use eqmesh_orchestrator::{
@@ -10,7 +11,7 @@ use eqmesh_orchestrator::{
     Topology, Verdict, Vote,
 };
 use eqmesh_replica::{
-    AgentId, Budget, Dot, Explanation, Fault, Options, Replica, Settled, Share, Size, StepReport, VersionVector,
+    AgentId, Budget, Dot, Explanation, Fault, Options, Replica, Row, Settled, Share, Size, StepReport, VersionVector,
 };
 use eqmesh_streams::{RuleInfo, Stream, Task, step_all};
 use eqmesh_timeline::{Entry, Event, Metrics, TimelineError, Timestamp};
@@ -213,8 +214,29 @@ impl Graph for Kept {
         self.replica.explain(left, right)
     }
 
-    fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, Fault> {
+    fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<Row>, Fault> {
         self.replica.rows(operator, limit)
+    }
+
+    fn neighbourhood(
+        &mut self,
+        center: Option<&str>,
+        expanded: &[String],
+        classes: u32,
+    ) -> Result<Neighbourhood, Fault> {
+        self.replica.neighbourhood(center, expanded, classes)
+    }
+
+    fn search(&mut self, text: &str, limit: u32) -> (Vec<String>, bool) {
+        self.replica.search(text, limit)
+    }
+
+    fn color_counts(&self) -> ColorCounts {
+        self.replica.color_counts()
+    }
+
+    fn applied(&self, fact: Dot) -> Vec<(String, u64)> {
+        self.replica.applied(fact)
     }
 
     fn sizes(&self) -> Vec<(String, u64)> {

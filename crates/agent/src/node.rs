@@ -10,6 +10,8 @@ mod refusals;
 mod round;
 mod suspension;
 
+pub use suspension::timeline_of;
+
 pub use history::Unstored;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,15 +1,16 @@
 //! What an agent needs of the other parts: one trait for each resource, named as in WIT, which says what every function does.
 
 use eqmesh_colors::Inference;
-use eqmesh_egraph::color::{Color, Colors};
+use eqmesh_egraph::color::{Color, ColorCounts, Colors};
 use eqmesh_egraph::extract::{CostModel, Extracted};
+use eqmesh_egraph::neighbourhood::Neighbourhood;
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
 use eqmesh_orchestrator::{
     Barrier, Claim, Entrance, Greeting, Life, Member, MessageKind, NumberSet, OrchestrationError, RosterEntry, Verdict,
     Vote,
 };
-use eqmesh_replica::{AgentId, Budget, Dot, Explanation, Fault, Settled, Share, Size, StepReport, VersionVector};
+use eqmesh_replica::{AgentId, Budget, Dot, Explanation, Fault, Row, Settled, Share, Size, StepReport, VersionVector};
 use eqmesh_streams::{RuleInfo, Task};
 use eqmesh_timeline::{Entry, Event, Metrics, TimelineError, Timestamp};
 use eqmesh_transduction::Statement;
@@ -111,7 +112,16 @@ pub trait Graph {
         within: Option<Colors>,
     ) -> Result<Vec<Extracted>, Fault>;
     fn explain(&mut self, left: &str, right: &str) -> Result<Explanation, Fault>;
-    fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, Fault>;
+    fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<Row>, Fault>;
+    fn neighbourhood(
+        &mut self,
+        center: Option<&str>,
+        expanded: &[String],
+        classes: u32,
+    ) -> Result<Neighbourhood, Fault>;
+    fn search(&mut self, text: &str, limit: u32) -> (Vec<String>, bool);
+    fn color_counts(&self) -> ColorCounts;
+    fn applied(&self, fact: Dot) -> Vec<(String, u64)>;
     fn sizes(&self) -> Vec<(String, u64)>;
     fn contradictions(&mut self) -> Vec<Vec<String>>;
     fn push(&mut self);

@@ -99,6 +99,19 @@ impl Colors {
     }
 }
 
+/// How many e-nodes carry each color. One that carries several counts for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ColorCounts {
+    /// Neutral.
+    pub green: u64,
+    /// Negative.
+    pub blue: u64,
+    /// Positive.
+    pub red: u64,
+    /// Re-checked by a GREEN agent.
+    pub certified: u64,
+}
+
 impl From<Color> for Colors {
     fn from(color: Color) -> Colors {
         Colors(match color {

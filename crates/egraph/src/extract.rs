@@ -34,7 +34,7 @@ pub struct Extracted {
 
 /// Cost and height of the cheapest term of a class or under a row; heights break ties, so that choices are well-founded even where
 /// an operator costs nothing.
-type Price = (u64, u32);
+pub(crate) type Price = (u64, u32);
 
 /// The cheapest terms of every class, under a limit to colors.
 #[derive(Clone, Debug)]
@@ -122,7 +122,7 @@ impl Extractor {
 
     /// The price of a row; none as long as an argument has none.
     #[inline]
-    fn price(&self, graph: &EGraph, row: RowId) -> Price {
+    pub(crate) fn price(&self, graph: &EGraph, row: RowId) -> Price {
         let own = self.costs[graph.operator_of(row).0 as usize];
         let (mut cost, mut height) = (own, 0);
         for class in graph.class_arguments(row) {
@@ -140,6 +140,11 @@ impl Extractor {
     pub fn cost(&self, class: ClassId) -> Option<u64> {
         let (cost, _) = self.prices[class.0 as usize];
         (cost != u64::MAX).then_some(cost)
+    }
+
+    /// The cheapest node of each of these classes, and of those below on which that depends.
+    pub fn choose(&self, graph: &EGraph, index: &Index, classes: &[u32]) -> Choice {
+        Choice::below(self, graph, index, classes.to_vec())
     }
 
     fn rows<'a>(&'a self, graph: &'a EGraph, index: &'a Index, class: u32) -> impl Iterator<Item = RowId> + 'a {
@@ -214,7 +219,8 @@ impl Extractor {
 }
 
 /// The row chosen for each class that some cheapest term may visit.
-struct Choice {
+#[derive(Debug)]
+pub struct Choice {
     best: BTreeMap<u32, RowId>,
     ranks: BTreeMap<u32, u32>,
 }
@@ -223,8 +229,13 @@ impl Choice {
     /// Chooses, for every class under these rows, the cheapest row, ties by canonical order. Classes are ranked from the cheap to the dear, so that the
     /// arguments of any candidate are ranked before it.
     fn among(extractor: &Extractor, graph: &EGraph, index: &Index, roots: &[RowId]) -> Choice {
+        let classes = roots.iter().flat_map(|&row| graph.class_arguments(row)).collect();
+        Choice::below(extractor, graph, index, classes)
+    }
+
+    /// Chooses for these classes, and every class below.
+    fn below(extractor: &Extractor, graph: &EGraph, index: &Index, mut stack: Vec<u32>) -> Choice {
         let mut reached: BTreeSet<u32> = BTreeSet::new();
-        let mut stack: Vec<u32> = roots.iter().flat_map(|&row| graph.class_arguments(row)).collect();
         while let Some(class) = stack.pop() {
             if !reached.insert(class) {
                 continue;
@@ -262,6 +273,11 @@ impl Choice {
             }
         }
         choice
+    }
+
+    /// The node that was chosen for a class: one of those that the choice is of, or below. None where nothing has a price.
+    pub fn row(&self, class: u32) -> Option<RowId> {
+        self.best.get(&class).copied()
     }
 
     /// Orders rows whose arguments are ranked: by operator in canonical order, then arguments.

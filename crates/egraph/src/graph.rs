@@ -5,7 +5,7 @@ mod rebuild;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::color::Colors;
+use crate::color::{Color, ColorCounts, Colors};
 use crate::hashcons::{HashCons, hash_node};
 use crate::operator::{Operator, Output, Sort};
 use crate::unionfind::UnionFind;
@@ -360,6 +360,20 @@ impl EGraph {
     /// What a row carries.
     pub fn colors_of(&self, row: RowId) -> Colors {
         self.colors[row.0 as usize]
+    }
+
+    /// How many e-nodes carry each color. O(e-nodes).
+    pub fn color_counts(&self) -> ColorCounts {
+        let mut counts = ColorCounts::default();
+        let own = |colors: Colors, color: Color| u64::from(colors.intersects(Colors::from(color)));
+        for row in self.live() {
+            let colors = self.colors_of(row);
+            counts.green += own(colors, Color::Green);
+            counts.blue += own(colors, Color::Blue);
+            counts.red += own(colors, Color::Red);
+            counts.certified += u64::from(colors.intersects(Colors::CERTIFIED));
+        }
+        counts
     }
 
     /// The union of what the rows of a class carry. The class must be a representative.

@@ -4,12 +4,14 @@
 //! answers on every platform. It knows nothing of agents or facts; `eqmesh-replica` puts those on top.
 
 pub mod color;
+pub mod containing;
 pub mod extract;
 pub mod graph;
 mod hashcons;
 pub mod index;
 pub mod matching;
 pub mod naming;
+pub mod neighbourhood;
 pub mod operator;
 pub mod primitive;
 pub mod program;

@@ -115,6 +115,11 @@ impl Naming {
         self.least[self.ranks[class as usize] as usize]
     }
 
+    /// The first node of the least term of the class at a place in the order.
+    pub fn ranked(&self, rank: usize) -> Option<RowId> {
+        self.least.get(rank).copied()
+    }
+
     /// The number of classes.
     pub fn len(&self) -> usize {
         self.least.len()

@@ -390,11 +390,19 @@ pub struct TooLong;
 /// Writes the term that starts with this row and goes on, for each argument class, with the row that `choose` answers. The choice must be
 /// well-founded. As egglog writes it; leaves of untyped terms are bare.
 pub fn write(graph: &EGraph, root: RowId, choose: impl Fn(u32) -> RowId) -> Result<String, TooLong> {
+    match write_within(graph, root, choose, MAX_TERM_TEXT) {
+        (text, true) => Ok(text),
+        (_, false) => Err(TooLong),
+    }
+}
+
+/// The same, but no longer than a limit in bytes: answers the text, and whether it is complete. The beginning of one that is not may exceed the limit by a node or a value.
+pub(crate) fn write_within(graph: &EGraph, root: RowId, choose: impl Fn(u32) -> RowId, limit: usize) -> (String, bool) {
     let mut text = String::new();
     let mut stack = vec![(root, 0usize)];
     while let Some((row, column)) = stack.pop() {
-        if text.len() > MAX_TERM_TEXT {
-            return Err(TooLong);
+        if text.len() > limit {
+            return (text, false);
         }
         let operator = graph.operator(graph.operator_of(row));
         let arguments = graph.arguments(row);
@@ -422,5 +430,6 @@ pub fn write(graph: &EGraph, root: RowId, choose: impl Fn(u32) -> RowId) -> Resu
             let _ = write!(text, "{}", graph.value(argument));
         }
     }
-    Ok(text)
+    let complete = text.len() <= limit;
+    (text, complete)
 }

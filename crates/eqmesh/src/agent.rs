@@ -117,7 +117,8 @@ impl Agent for Node<Native> {
     }
 
     fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, AgentError> {
-        Ok(Node::rows(self, operator, limit)?)
+        let rows = Node::rows(self, operator, limit)?;
+        Ok(rows.into_iter().map(|row| (row.node, row.class)).collect())
     }
 
     fn sizes(&mut self) -> Result<Vec<(String, u64)>, AgentError> {

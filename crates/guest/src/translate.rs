@@ -1,10 +1,11 @@
 //! Translation between the WIT vocabulary and the crates' types. `From` where it cannot fail.
 
-use eqmesh_egraph::color::{Color, Colors};
+use eqmesh_egraph::color::{Color, ColorCounts, Colors};
 use eqmesh_egraph::extract::{CostModel, Extracted};
+use eqmesh_egraph::neighbourhood::{ClassShown, Neighbourhood, NodeShown};
 use eqmesh_egraph::operator::{Operator, Output, Sort};
 use eqmesh_egraph::term::Label;
-use eqmesh_replica::{AgentId, Budget, Dot, Fault, Name, Share, Size, StepReport, VersionVector};
+use eqmesh_replica::{AgentId, Budget, Dot, Fault, Name, Row, Share, Size, StepReport, VersionVector};
 use eqmesh_streams::Task;
 
 use crate::types;
@@ -291,6 +292,118 @@ impl From<types::Size> for Size {
             facts: size.facts,
             enodes: size.enodes,
             eclasses: size.eclasses,
+        }
+    }
+}
+
+impl From<Row> for types::Row {
+    fn from(row: Row) -> types::Row {
+        types::Row {
+            node: row.node,
+            class: row.class,
+            colors: row.colors.into(),
+        }
+    }
+}
+
+impl From<types::Row> for Row {
+    fn from(row: types::Row) -> Row {
+        Row {
+            node: row.node,
+            class: row.class,
+            colors: row.colors.into(),
+        }
+    }
+}
+
+impl From<ColorCounts> for types::ColorCounts {
+    fn from(own: ColorCounts) -> types::ColorCounts {
+        types::ColorCounts {
+            green: own.green,
+            blue: own.blue,
+            red: own.red,
+            certified: own.certified,
+        }
+    }
+}
+
+impl From<types::ColorCounts> for ColorCounts {
+    fn from(own: types::ColorCounts) -> ColorCounts {
+        ColorCounts {
+            green: own.green,
+            blue: own.blue,
+            red: own.red,
+            certified: own.certified,
+        }
+    }
+}
+
+impl From<NodeShown> for types::ShownNode {
+    fn from(own: NodeShown) -> types::ShownNode {
+        types::ShownNode {
+            text: own.text,
+            operator: own.operator,
+            children: own.children,
+            colors: own.colors.into(),
+            best: own.best,
+        }
+    }
+}
+
+impl From<types::ShownNode> for NodeShown {
+    fn from(own: types::ShownNode) -> NodeShown {
+        NodeShown {
+            text: own.text,
+            operator: own.operator,
+            children: own.children,
+            colors: own.colors.into(),
+            best: own.best,
+        }
+    }
+}
+
+impl From<ClassShown> for types::ShownClass {
+    fn from(own: ClassShown) -> types::ShownClass {
+        types::ShownClass {
+            id: own.id,
+            best: own.best,
+            cost: own.cost,
+            colors: own.colors.into(),
+            nodes: own.nodes.into_iter().map(types::ShownNode::from).collect(),
+            nodes_total: own.nodes_total as u64,
+        }
+    }
+}
+
+impl From<types::ShownClass> for ClassShown {
+    fn from(own: types::ShownClass) -> ClassShown {
+        ClassShown {
+            id: own.id,
+            best: own.best,
+            cost: own.cost,
+            colors: own.colors.into(),
+            nodes: own.nodes.into_iter().map(NodeShown::from).collect(),
+            nodes_total: own.nodes_total as usize,
+        }
+    }
+}
+
+impl From<Neighbourhood> for types::Neighbourhood {
+    fn from(own: Neighbourhood) -> types::Neighbourhood {
+        types::Neighbourhood {
+            classes: own.classes.into_iter().map(types::ShownClass::from).collect(),
+            total: own.total as u64,
+            total_is_limit: own.total_is_limit,
+        }
+    }
+}
+
+impl From<types::Neighbourhood> for Neighbourhood {
+    fn from(own: types::Neighbourhood) -> Neighbourhood {
+        Neighbourhood {
+            classes: own.classes.into_iter().map(ClassShown::from).collect(),
+            total: own.total as usize,
+            total_is_limit: own.total_is_limit,
         }
     }
 }

@@ -17,5 +17,5 @@ pub use block::{MAX_BLOCK, Span, span};
 pub use explain::{Explanation, ExplanationStep, Lemma, Reason};
 pub use fault::Fault;
 pub use pack::{pack, unpack, unpacked_length};
-pub use replica::{Budget, KnownRule, NodeInfo, Options, Replica, Settled, Share, Size, StepReport};
+pub use replica::{Budget, KnownRule, NodeInfo, Options, Replica, Row, Settled, Share, Size, StepReport};
 pub use version::{AgentId, Dot, Name, VersionVector};

@@ -99,6 +99,12 @@ impl Log {
             .map_or(self.dropped.1, |at| self.entries[at].height)
     }
 
+    /// The block that has the fact of this sequence, if it was accepted and is still here.
+    pub(crate) fn entry_of(&self, sequence: u64) -> Option<&Entry> {
+        let count = self.entries.partition_point(|entry| entry.last < sequence);
+        self.entries.get(count).filter(|entry| entry.first <= sequence)
+    }
+
     /// The block that begins with this sequence.
     pub(crate) fn entry_from(&self, sequence: u64) -> Option<&Entry> {
         let at = self.entries.binary_search_by_key(&sequence, |entry| entry.first);

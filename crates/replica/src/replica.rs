@@ -23,6 +23,8 @@ use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::rule::{MAX_ARITY, Rule};
 use eqmesh_egraph::value::ValueType;
 
+pub use questions::Row;
+
 use ahead::Ahead;
 use era::{Beginning, Era};
 

@@ -1,13 +1,17 @@
 //! An agent at a glance, put into words.
 
+use std::collections::BTreeMap;
+
 use eqmesh_egraph::color::Color;
 use eqmesh_orchestrator::{Life, MemberState};
 use eqmesh_replica::AgentId;
+use eqmesh_timeline::EventKind;
+use eqmesh_trace::Vocabulary as _;
 
 use crate::index::Index;
 use crate::member::Member;
 use crate::service::Service;
-use crate::state::{AgentState, LeaseState, MemberInfo, Refusal};
+use crate::state::{AgentState, ColorState, LatencyState, LeaseState, MemberInfo, Refusal, StepRules};
 use crate::store::{Host, Store};
 
 /// The most errors that are shown.
@@ -42,12 +46,36 @@ pub fn hex(bytes: &[u8]) -> String {
         })
 }
 
+/// What the steps applied that the timeline lists: of those that are known already, and of the new ones by asking.
+fn steps<M: Member>(member: &M, mut known: Vec<StepRules>) -> Vec<StepRules> {
+    let from = known.last().map_or(0, |last| last.index + 1);
+    let events = member.events(0, u32::MAX);
+    let first = events.first().map_or(u64::MAX, |event| event.index);
+    known.retain(|step| step.index >= first);
+    let new = events
+        .iter()
+        .filter(|event| event.index >= from && event.entry.kind == EventKind::Step);
+    for (event, fact) in new.filter_map(|event| Some((event, event.entry.fact?))) {
+        let rules: BTreeMap<String, u64> = member.applied(fact).into_iter().collect();
+        if !rules.is_empty() {
+            known.push(StepRules {
+                index: event.index,
+                rules,
+            });
+        }
+    }
+    known
+}
+
 impl<S: Store, H: Host, M: Member> Service<S, H, M> {
     /// The agent at a glance, as JSON, after a piece of work with these errors that took so many microseconds.
     pub(crate) fn describe(&self, index: &Index, member: &mut M, mut errors: Vec<String>, took: u64) -> Vec<u8> {
         let summary = member.summary();
+        let metrics = member.metrics();
         let earlier: AgentState = serde_json::from_slice(&index.state).unwrap_or_default();
         let state_digest = hex(&summary.state_digest);
+        // What earlier versions did not count is counted, too.
+        let counted = earlier.state_digest == state_digest && earlier.colors != ColorState::default();
         errors.extend(earlier.errors);
         errors.truncate(MAX_ERRORS);
         let state = AgentState {
@@ -99,6 +127,30 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             bytes_sent: summary.bytes_sent,
             messages_received: summary.messages_received,
             bytes_received: summary.bytes_received,
+            latency: LatencyState {
+                count: metrics.latency.count,
+                p50: metrics.latency.p50,
+                p95: metrics.latency.p95,
+                p99: metrics.latency.p99,
+                max: metrics.latency.max,
+            },
+            counts: metrics
+                .counts
+                .iter()
+                .map(|&(kind, count)| (kind.word().to_owned(), count))
+                .collect(),
+            colors: if counted {
+                earlier.colors
+            } else {
+                let own = member.color_counts();
+                ColorState {
+                    red: own.red,
+                    blue: own.blue,
+                    green: own.green,
+                    certified: own.certified,
+                }
+            },
+            steps: steps(member, earlier.steps),
             refused: summary
                 .refused
                 .into_iter()

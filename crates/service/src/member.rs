@@ -1,8 +1,10 @@
 //! What a service asks of its agent.
 
 use eqmesh_agent::{Config, Diagnostic, Message, Node, Parts, RoundTask, Summary, Unstored};
+use eqmesh_egraph::color::ColorCounts;
 use eqmesh_orchestrator::{Claim, Entrance, Member as NetworkMember};
-use eqmesh_replica::{Fault, VersionVector};
+use eqmesh_replica::{Dot, Fault, VersionVector};
+use eqmesh_timeline::{Event, Metrics};
 
 /// An agent that runs free: the part of the WIT resource `node` that a service uses. Times are in microseconds.
 #[allow(missing_docs)]
@@ -29,6 +31,10 @@ pub trait Member: Sized {
     fn members(&self) -> Vec<NetworkMember>;
     fn summary(&self) -> Summary;
     fn meaning_digest(&mut self) -> [u8; 32];
+    fn metrics(&self) -> Metrics;
+    fn events(&self, from: u64, limit: u32) -> Vec<Event>;
+    fn color_counts(&self) -> ColorCounts;
+    fn applied(&self, fact: Dot) -> Vec<(String, u64)>;
 }
 
 impl<P: Parts + Clone> Member for Node<P> {
@@ -108,5 +114,21 @@ impl<P: Parts + Clone> Member for Node<P> {
 
     fn meaning_digest(&mut self) -> [u8; 32] {
         Node::meaning_digest(self)
+    }
+
+    fn metrics(&self) -> Metrics {
+        Node::metrics(self)
+    }
+
+    fn events(&self, from: u64, limit: u32) -> Vec<Event> {
+        Node::events(self, from, limit)
+    }
+
+    fn color_counts(&self) -> ColorCounts {
+        Node::color_counts(self)
+    }
+
+    fn applied(&self, fact: Dot) -> Vec<(String, u64)> {
+        Node::applied(self, fact)
     }
 }

@@ -1,12 +1,14 @@
 //! Questions: they change nothing, wait for nobody, and see the agent as it last was.
 
-use eqmesh_replica::Fault;
+use eqmesh_agent::timeline_of;
+use eqmesh_replica::{AgentId, Fault};
+use eqmesh_timeline::Log;
 
 use crate::blob::Blob;
 use crate::index::Index;
 use crate::member::Member;
 use crate::service::{Service, ServiceError};
-use crate::state::{AgentState, LeaseState};
+use crate::state::{AgentState, LeaseState, StepRules};
 use crate::store::{Host, Store};
 
 impl<S: Store, H: Host, M: Member> Service<S, H, M> {
@@ -49,7 +51,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
     }
 
     /// The same, but none before it has worked.
-    pub fn kept(&self) -> Result<Option<M>, ServiceError> {
+    fn kept(&self) -> Result<Option<M>, ServiceError> {
         self.reading(|index| {
             if index.node.is_none() {
                 return Ok(Some(None));
@@ -62,6 +64,23 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             Ok(Some(Some(
                 self.open(index, read.concat(), suspended.as_deref())?.member,
             )))
+        })
+    }
+
+    /// What happened lately, as the agent left it when it last worked, without its facts, and what its steps applied: the cost does not depend on the size of the e-graph. None before it has worked.
+    pub fn timeline(&self) -> Result<Option<(AgentId, Log, Vec<StepRules>)>, ServiceError> {
+        self.reading(|index| {
+            let Some(node) = &index.node else { return Ok(Some(None)) };
+            let Some(mut read) = self.get(&[node])? else {
+                return Ok(None);
+            };
+            let suspended = read.pop().unwrap_or_default().concat();
+            let (agent, saved) = timeline_of(&suspended).map_err(|fault| self.damaged(fault))?;
+            let mut log = Log::new(self.settings.timeline);
+            log.load(&saved)
+                .map_err(|error| self.damaged(Fault::Malformed(error.to_string())))?;
+            let state: AgentState = serde_json::from_slice(&index.state).unwrap_or_default();
+            Ok(Some(Some((agent, log, state.steps))))
         })
     }
 

@@ -45,6 +45,18 @@ pub struct AgentState {
     pub messages_received: u64,
     /// Bytes.
     pub bytes_received: u64,
+    /// How long messages were under way, by the timeline: from sending to the first reception here.
+    #[serde(default)]
+    pub latency: LatencyState,
+    /// How many events of each kind the timeline has recorded, by the kind's word.
+    #[serde(default)]
+    pub counts: BTreeMap<String, u64>,
+    /// How many e-nodes carry each color.
+    #[serde(default)]
+    pub colors: ColorState,
+    /// What its steps applied, of those that the timeline still lists and that made facts: ascending.
+    #[serde(default)]
+    pub steps: Vec<StepRules>,
     /// Facts that were refused.
     pub refused: Vec<Refusal>,
     /// Messages that could not be taken in, the last ones.
@@ -58,6 +70,43 @@ pub struct AgentState {
     /// What has changed since; not stored.
     #[serde(default)]
     pub queue: LeaseState,
+}
+
+/// Latencies in microseconds, to three digits; all 0 if none was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencyState {
+    /// How many were measured.
+    pub count: u64,
+    /// Half of them were at most this,
+    pub p50: u64,
+    /// 95 of 100 at most this,
+    pub p95: u64,
+    /// 99 of 100 at most this,
+    pub p99: u64,
+    /// and all at most this.
+    pub max: u64,
+}
+
+/// How many e-nodes carry each color. One that carries several counts for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColorState {
+    /// Positive.
+    pub red: u64,
+    /// Negative.
+    pub blue: u64,
+    /// Neutral.
+    pub green: u64,
+    /// Re-checked by a GREEN agent.
+    pub certified: u64,
+}
+
+/// What the facts of a step applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRules {
+    /// The step's number in the timeline.
+    pub index: u64,
+    /// How often each rule was applied, by name.
+    pub rules: BTreeMap<String, u64>,
 }
 
 /// What waits for the agent.

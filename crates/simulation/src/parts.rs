@@ -2,12 +2,15 @@
 
 use eqmesh_agent::{Graph, Native, Parts};
 use eqmesh_colors::Inference;
-use eqmesh_egraph::color::{Color, Colors};
+use eqmesh_egraph::color::{Color, ColorCounts, Colors};
 use eqmesh_egraph::extract::{CostModel, Extracted};
+use eqmesh_egraph::neighbourhood::Neighbourhood;
 use eqmesh_egraph::operator::Operator;
 use eqmesh_egraph::term::Label;
 use eqmesh_replica::wire::{Reader, put};
-use eqmesh_replica::{AgentId, Budget, Dot, Explanation, Fault, Settled, Share, Size, StepReport, VersionVector, span};
+use eqmesh_replica::{
+    AgentId, Budget, Dot, Explanation, Fault, Row, Settled, Share, Size, StepReport, VersionVector, span,
+};
 use eqmesh_streams::{RuleInfo, Task};
 use eqmesh_timeline::{Entry, Event, Latency, Metrics, TimelineError, Timestamp};
 
@@ -210,8 +213,29 @@ impl Graph for Watched {
         self.inner.explain(left, right)
     }
 
-    fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, Fault> {
+    fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<Row>, Fault> {
         self.inner.rows(operator, limit)
+    }
+
+    fn neighbourhood(
+        &mut self,
+        center: Option<&str>,
+        expanded: &[String],
+        classes: u32,
+    ) -> Result<Neighbourhood, Fault> {
+        self.inner.neighbourhood(center, expanded, classes)
+    }
+
+    fn search(&mut self, text: &str, limit: u32) -> (Vec<String>, bool) {
+        self.inner.search(text, limit)
+    }
+
+    fn color_counts(&self) -> ColorCounts {
+        self.inner.color_counts()
+    }
+
+    fn applied(&self, fact: Dot) -> Vec<(String, u64)> {
+        self.inner.applied(fact)
     }
 
     fn sizes(&self) -> Vec<(String, u64)> {

@@ -274,6 +274,9 @@ pub struct Document {
     left_out: u64,
     events: Vec<EventRecord>,
     metrics: BTreeMap<AgentName, MetricsRecord>,
+    /// By agent and index of the event.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    rules: BTreeMap<AgentName, BTreeMap<u64, BTreeMap<String, u64>>>,
 }
 
 impl Document {
@@ -292,7 +295,21 @@ impl Document {
                 .iter()
                 .map(|(agent, metrics)| (AgentName(*agent), metrics.into()))
                 .collect(),
+            rules: BTreeMap::new(),
         }
+    }
+
+    /// Says of an event, given by its agent and index, how often its facts applied each rule.
+    pub fn apply(&mut self, agent: AgentId, index: u64, rules: BTreeMap<String, u64>) {
+        self.rules.entry(AgentName(agent)).or_default().insert(index, rules);
+    }
+
+    /// For each event of which it is known, by its agent and index, how often its facts applied each rule.
+    pub fn rules(&self) -> impl Iterator<Item = ((AgentId, u64), BTreeMap<String, u64>)> {
+        self.rules.iter().flat_map(|(name, events)| {
+            let rules = move |(&index, rules): (&u64, &BTreeMap<String, u64>)| ((name.0, index), rules.clone());
+            events.iter().map(rules)
+        })
     }
 
     /// Reads a document. What it has more than is known here is ignored. Memory is linear in the text.

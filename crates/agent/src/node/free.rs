@@ -208,11 +208,19 @@ impl<P: Parts> Node<P> {
         let certified = self.certify(now);
         let report = self.derive(task).inspect_err(|_| self.graph.discard())?;
         let phase = phase(&self.palette);
-        self.note(EventKind::Step, None, None, None, 0, now, phase);
+        let me = self.config.id;
+        let before = self.version().get(me);
         let sealed = self.graph.seal().is_some();
         if sealed {
             self.settle(now, phase);
         }
+        // The last fact of the step stands for all of them, which are one block.
+        let made = Dot {
+            agent: me,
+            sequence: self.version().get(me),
+        };
+        let made = Some(made).filter(|made| made.sequence > before);
+        self.note(EventKind::Step, None, None, made, 0, now, phase);
         let free = self.free.as_mut().expect("it serves");
         free.doublings = if report.exhausted {
             (free.doublings + 1).min(u64::BITS)

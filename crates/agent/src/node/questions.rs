@@ -1,9 +1,10 @@
 //! Questions: what is asked of an agent.
 
-use eqmesh_egraph::color::Colors;
+use eqmesh_egraph::color::{ColorCounts, Colors};
 use eqmesh_egraph::extract::{CostModel, Extracted};
+use eqmesh_egraph::neighbourhood::Neighbourhood;
 use eqmesh_orchestrator::Verdict;
-use eqmesh_replica::{Explanation, Fault, VersionVector};
+use eqmesh_replica::{Dot, Explanation, Fault, Row, VersionVector};
 use eqmesh_timeline::{Event, Metrics};
 
 use super::{Node, Summary};
@@ -87,8 +88,44 @@ impl<P: Parts> Node<P> {
     }
 
     /// The e-nodes of the operators of this name: each with its class's least term.
-    pub fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, Fault> {
+    pub fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<Row>, Fault> {
         self.graph.rows(operator, limit)
+    }
+
+    /// What names a class: a name that was given to it (`#17`) as it is, a term in canonical form.
+    fn class_name(&mut self, text: &str) -> Result<String, Fault> {
+        match text.strip_prefix('#').map(str::parse::<u32>) {
+            Some(Ok(_)) => Ok(text.to_owned()),
+            _ => self.resolve(text),
+        }
+    }
+
+    /// The classes around that of a term, breadth first; around the one with most nodes if no term is given.
+    pub fn neighbourhood(
+        &mut self,
+        center: Option<&str>,
+        expanded: &[String],
+        classes: u32,
+    ) -> Result<Neighbourhood, Fault> {
+        let center = center.map(|center| self.class_name(center)).transpose()?;
+        let expanded = expanded.iter().map(|text| self.class_name(text));
+        let expanded = expanded.collect::<Result<Vec<String>, Fault>>()?;
+        self.graph.neighbourhood(center.as_deref(), &expanded, classes)
+    }
+
+    /// The names of the classes with a node whose text contains this, at most `limit`, and whether there are more.
+    pub fn search(&mut self, text: &str, limit: u32) -> (Vec<String>, bool) {
+        self.graph.search(text, limit)
+    }
+
+    /// How many e-nodes carry each color.
+    pub fn color_counts(&self) -> ColorCounts {
+        self.graph.color_counts()
+    }
+
+    /// How often each rule was applied by the facts that were made along with this one.
+    pub fn applied(&self, fact: Dot) -> Vec<(String, u64)> {
+        self.graph.applied(fact)
     }
 
     /// The number of e-nodes of each operator that has any.

@@ -252,5 +252,14 @@ impl<P: Parts> Node<P> {
     }
 }
 
+/// Who it is that was [suspended](Node::suspend), and its timeline as [`Log::save`] answered it: without its facts, which are not among these bytes. So what happened lately can be
+/// told without making the e-graph anew. O(bytes).
+///
+/// Fails with [`Fault::Malformed`] for what cannot be read.
+pub fn timeline_of(state: &[u8]) -> Result<(AgentId, Vec<u8>), Fault> {
+    let suspended = Suspended::decode(state)?;
+    Ok((suspended.id, suspended.log))
+}
+
 #[cfg(test)]
 mod tests;

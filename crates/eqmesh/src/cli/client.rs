@@ -136,34 +136,42 @@ fn interval(text: &str) -> Result<f64, String> {
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
-enum ClientError {
+pub(crate) enum ClientError {
     #[error("{0}")]
     Usage(String),
     #[error("{0}: is the network running? Start one with `eqmesh serve`, or say where it is with --app")]
     Unreachable(String),
     #[error("{0}")]
     Refused(String),
+    /// A term does not stand in the e-graph.
+    #[error("{0}")]
+    Absent(String),
 }
 
 impl ClientError {
-    fn status(&self) -> u8 {
+    pub(crate) fn status(&self) -> u8 {
         match self {
             ClientError::Usage(_) => BAD_INPUT,
             ClientError::Unreachable(_) => INTERNAL,
-            ClientError::Refused(_) => DOES_NOT_HOLD,
+            ClientError::Refused(_) | ClientError::Absent(_) => DOES_NOT_HOLD,
         }
     }
 }
 
 /// Makes requests, again where the network says that it is busy.
-struct Client {
+pub(crate) struct Client {
     agent: Agent,
     app: String,
 }
 
 impl Client {
     fn new(network: &Network) -> Result<Client, ClientError> {
-        let app = network.app.trim_end_matches('/').to_owned();
+        Client::of(&network.app)
+    }
+
+    /// Of the network at a URL.
+    pub(crate) fn of(app: &str) -> Result<Client, ClientError> {
+        let app = app.trim_end_matches('/').to_owned();
         let parsed: Result<ureq::http::Uri, _> = app.parse();
         if !parsed.is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()) {
             return Err(ClientError::Usage(format!("`{app}` is no URL: write http://HOST:PORT")));
@@ -213,16 +221,32 @@ impl Client {
                     ))
                 });
             }
-            return Err(ClientError::Refused(told(answer.as_ref(), &url, status)));
+            let told = told(answer.as_ref(), &url, status);
+            let is_absent = answer.is_some_and(|own| own["type"] == "#absent");
+            return Err(if is_absent {
+                ClientError::Absent(told)
+            } else {
+                ClientError::Refused(told)
+            });
         }
     }
 
-    fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, ClientError> {
+    pub(crate) fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, ClientError> {
         self.request(path, |agent, url| {
             parameters
                 .iter()
                 .fold(agent.get(url), |request, (name, value)| request.query(*name, *value))
                 .call()
+        })
+    }
+
+    /// Sends a program to an agent.
+    pub(crate) fn submit(&self, agent: u32, text: &str) -> Result<Value, ClientError> {
+        self.request(&format!("/agent/{agent}/program"), |agent, url| {
+            agent
+                .post(url)
+                .content_type("text/plain; charset=utf-8")
+                .send(text.as_bytes())
         })
     }
 
@@ -391,13 +415,7 @@ pub(crate) fn submit(arguments: &SubmitArguments) -> u8 {
                 std::fs::read_to_string(file)
             };
             let text = read.map_err(|error| ClientError::Usage(format!("cannot read {}: {error}", file.display())))?;
-            let path = format!("/agent/{}/program", arguments.one.agent);
-            let answer = client.request(&path, |agent, url| {
-                agent
-                    .post(url)
-                    .content_type("text/plain; charset=utf-8")
-                    .send(text.as_bytes())
-            });
+            let answer = client.submit(arguments.one.agent, &text);
             let answer = answer.map_err(|error| match error {
                 ClientError::Refused(why) => ClientError::Usage(format!("{}: {why}", file.display())),
                 other => other,

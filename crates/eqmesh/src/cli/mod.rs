@@ -8,6 +8,8 @@ mod doctor;
 #[cfg(feature = "network")]
 mod gateway;
 #[cfg(feature = "network")]
+mod live;
+#[cfg(feature = "network")]
 mod nats_config;
 mod progress;
 mod run;

@@ -1,5 +1,6 @@
 //! `eqmesh run`.
 
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use eqmesh::{Engine, Limits, Outcome, Session, Setup, pictures, program};
+use eqmesh_language::Program;
 use serde::Deserialize;
 
 use super::config::Config;
@@ -20,6 +22,7 @@ Examples:
   eqmesh run --rules bool.rules terms.sexp          plain rules and terms: the cheapest of each term
   eqmesh run --node-limit 100000 --time-limit 10 program.egg
   eqmesh run --nats nats://127.0.0.1:4222 program.egg   the messages between the agents go through a broker
+  eqmesh run examples/lists.egg --serve              the same on a network that goes on running, with a dashboard
 
 Exit codes: 0 done and every check holds, 1 a check does not hold, 2 bad input, 3 an internal error.";
 
@@ -68,7 +71,7 @@ pub(crate) struct RunArguments {
 
     /// Have the messages between the agents carried by the NATS server at URL (with JetStream), durable until they have arrived; the answers are the same. What the
     /// run makes there is removed at the end.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with = "serve")]
     nats: Option<String>,
 
     /// What subjects and streams in the broker begin with. [default: a name of this run alone]
@@ -90,6 +93,17 @@ pub(crate) struct RunArguments {
     /// Print one JSON document, and nothing else, to the standard output.
     #[arg(long)]
     json: bool,
+
+    /// Run the program on nine agents behind HTTP (as `eqmesh serve` does, in WebAssembly, with state that goes away), print the dashboard's address and, once the network has converged, the
+    /// answers, and go on serving until Ctrl-C. `run` and `run-schedule` do not apply, nor do limits but that of e-nodes: all rules of the default ruleset run until nothing is left to do.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        num_args = 0..=1,
+        default_missing_value = "127.0.0.1:3000",
+        conflicts_with_all = ["agents", "rounds", "match_limit", "time_limit", "colors", "engine", "explain_svg"]
+    )]
+    serve: Option<SocketAddr>,
 
     /// Draw every explanation into this folder: an SVG file for each `explain`, named by its line.
     #[arg(long, value_name = "DIR")]
@@ -174,6 +188,9 @@ pub(crate) fn run(arguments: &RunArguments) -> u8 {
     };
     if !quiet {
         diagnose::warnings(&program.files, &program.warnings);
+    }
+    if let Some(address) = arguments.serve {
+        return live(address, limits.nodes, arguments.json, quiet, program);
     }
     let mut session = match Session::new(setup, limits) {
         Ok(session) => session,
@@ -284,6 +301,24 @@ fn over_nats(_: &mut Session, _: &str, _: &RunArguments, _: u32) -> Result<(), S
          Use `cargo run --release -p eqmesh --features network -- run --nats URL …`"
             .to_owned(),
     )
+}
+
+#[cfg(feature = "network")]
+fn live(listen: SocketAddr, node_limit: Option<u64>, json: bool, quiet: bool, program: Program) -> u8 {
+    let live = super::live::Live {
+        listen,
+        node_limit,
+        json,
+        quiet,
+    };
+    super::live::run(&live, program)
+}
+
+#[cfg(not(feature = "network"))]
+fn live(_: SocketAddr, _: Option<u64>, json: bool, _: bool, _: Program) -> u8 {
+    let why = "this build has no `run --serve`: it is left out of the first build, which it makes minutes longer.\n\
+               Use `cargo run --release -p eqmesh --features network -- run FILE --serve`";
+    refuse(json, why)
 }
 
 /// Writes the pictures of the explanations; the folder is made if it is not there.

@@ -18,7 +18,7 @@ use super::{BAD_INPUT, DONE, INTERNAL, diagnose};
 const SOURCES: &str = "target/spin/";
 
 /// The variable that holds the secret which deliveries are signed with.
-const SECRET: &str = "webhook_secret";
+pub(crate) const SECRET: &str = "webhook_secret";
 
 /// The component that takes messages in.
 const WEBHOOK: &str = "nats-webhook";
@@ -94,6 +94,23 @@ pub(crate) struct ServeArguments {
     body: u64,
 }
 
+/// A secret that nobody else knows.
+pub(crate) fn drawn() -> Result<Secret, String> {
+    let mut bytes = vec![0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| format!("this system gives no random numbers: {error}"))?;
+    Secret::from_bytes(bytes).map_err(|error| error.to_string())
+}
+
+/// Options with the components of this project, by where `spin.toml` says that they lie.
+pub(crate) fn composed() -> Result<Options, String> {
+    let services = eqmesh_composer::services().map_err(|error| format!("cannot compose the agents: {error}"))?;
+    let source = |(name, bytes): (String, Vec<u8>)| (format!("{SOURCES}{name}.wasm"), bytes.into());
+    Ok(Options {
+        sources: services.into_iter().map(source).collect(),
+        ..Options::default()
+    })
+}
+
 fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
@@ -117,9 +134,7 @@ impl ServeArguments {
                 .map_err(|error| format!("the variable {SECRET}: {error}"))?,
             // Who carries messages and who takes them are one process, so nobody else needs to know it.
             None if !self.no_carrier => {
-                let mut bytes = vec![0; 32];
-                getrandom::fill(&mut bytes).map_err(|error| format!("this system gives no random numbers: {error}"))?;
-                let secret = Secret::from_bytes(bytes).map_err(|error| error.to_string())?;
+                let secret = drawn()?;
                 variables.environment.insert(SECRET.to_owned(), secret.expose());
                 secret
             }
@@ -129,16 +144,7 @@ impl ServeArguments {
                 ));
             }
         };
-        let sources = if self.files {
-            Vec::new()
-        } else {
-            eqmesh_composer::services().map_err(|error| format!("cannot compose the agents: {error}"))?
-        };
         let options = Options {
-            sources: sources
-                .into_iter()
-                .map(|(name, bytes)| (format!("{SOURCES}{name}.wasm"), bytes.into()))
-                .collect(),
             manifest: self.manifest.clone(),
             variables,
             state: Some(self.state.clone()),
@@ -150,7 +156,7 @@ impl ServeArguments {
                 body: self.body << 20,
                 ..Limits::default()
             },
-            ..Options::default()
+            ..if self.files { Options::default() } else { composed()? }
         };
         Ok((options, (!self.no_carrier).then_some(secret)))
     }
@@ -228,9 +234,21 @@ async fn serve(arguments: &ServeArguments) -> u8 {
     }
     // Another application may have no agents.
     let secret = secret.filter(|_| host.routes().iter().any(|(_, component)| component == WEBHOOK));
+    let carried = secret.map(|secret| (secret, arguments.agents));
+    carry(host, listener, address, carried, signals).await
+}
+
+/// Serves until `end`, and carries messages between so many agents meanwhile, if there is a secret to sign them with. Answers an exit status.
+pub(crate) async fn carry(
+    host: Host,
+    listener: TcpListener,
+    address: SocketAddr,
+    carried: Option<(Secret, u32)>,
+    end: impl Future<Output = ()> + Send + 'static,
+) -> u8 {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let carrier = match secret
-        .map(|secret| carrier(address, secret, arguments.agents))
+    let carrier = match carried
+        .map(|(secret, agents)| carrier(address, secret, agents))
         .transpose()
     {
         Ok(carrier) => carrier.map(|gateway| tokio::spawn(gateway.run(async { drop(stopped.await) }))),
@@ -239,7 +257,7 @@ async fn serve(arguments: &ServeArguments) -> u8 {
             return INTERNAL;
         }
     };
-    let served = host.serve(listener, signals).await;
+    let served = host.serve(listener, end).await;
     drop(stop);
     if let Some(carrier) = carrier {
         // What it is about to hand over goes nowhere any more, and is not lost: agents keep what was not confirmed.

@@ -23,7 +23,7 @@ pub(crate) fn manifest() -> std::path::PathBuf {
 }
 
 /// The host of a `spin.toml` with the components of this workspace.
-pub(crate) fn host(state: &Path) -> Host {
+fn host(state: &Path, text: Option<String>) -> Host {
     let services = eqmesh_composer::services().unwrap();
     let sources = services
         .into_iter()
@@ -31,6 +31,7 @@ pub(crate) fn host(state: &Path) -> Host {
     let variables = [("webhook_secret", SECRET), ("tick_ms", "100")];
     let options = Options {
         manifest: manifest(),
+        text,
         variables: Values {
             given: variables
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -76,6 +77,11 @@ impl Answer {
 impl Application {
     /// Serves what lies in a folder; `driven` by a gateway in this process, or by nobody.
     pub(crate) fn start(state: &Path, driven: bool) -> Application {
+        Application::of(state, driven, None)
+    }
+
+    /// The same, of a manifest with this text.
+    pub(crate) fn of(state: &Path, driven: bool, text: Option<String>) -> Application {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -84,7 +90,7 @@ impl Application {
         // One after another: the first compiles the components, which the others then find in the cache.
         let host = {
             let _turn = LOADING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            host(state)
+            host(state, text)
         };
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -3,4 +3,6 @@
 mod agents;
 mod application;
 mod contract;
+mod dashboard;
+mod faults;
 mod http;

@@ -3,18 +3,32 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use eqmesh_egraph::color::Colors;
+use eqmesh_egraph::color::{ColorCounts, Colors};
+use eqmesh_egraph::containing::containing;
 use eqmesh_egraph::extract::{CostModel, Extracted, Extractor};
 use eqmesh_egraph::graph::{ClassId, OperatorId, RowId};
 use eqmesh_egraph::matching::{Matcher, Scope};
+use eqmesh_egraph::neighbourhood::{self, Neighbourhood, View};
 use eqmesh_egraph::operator::{Operator, Sort};
 use eqmesh_egraph::program;
 use eqmesh_egraph::term::Argument;
 use eqmesh_egraph::value::ValueType;
 
 use super::{NodeInfo, Replica, shorten};
+use crate::block::{Block, Segment};
 use crate::fault::Fault;
-use crate::version::Name;
+use crate::version::{Dot, Name};
+
+/// An e-node, as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The node, its arguments shown by the least term of their class.
+    pub node: String,
+    /// The least term of its class.
+    pub class: String,
+    /// What it carries.
+    pub colors: Colors,
+}
 
 impl Replica {
     /// All labels of settled facts, in order.
@@ -131,7 +145,7 @@ impl Replica {
     }
 
     /// The e-nodes of the operators of this name, each with its class's least term, in canonical order.
-    pub fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, Fault> {
+    pub fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<Row>, Fault> {
         self.ensure_naming();
         let (graph, naming) = (&self.graph, self.naming.as_ref().expect("ensured"));
         let mut known = false;
@@ -145,7 +159,93 @@ impl Replica {
         }
         rows.into_iter()
             .take(limit as usize)
-            .map(|row| Ok((naming.node(graph, row)?, naming.term(graph, graph.class_of(row).0)?)))
+            .map(|row| {
+                Ok(Row {
+                    node: naming.node(graph, row)?,
+                    class: naming.term(graph, graph.class_of(row).0)?,
+                    colors: graph.colors_of(row),
+                })
+            })
+            .collect()
+    }
+
+    /// How many e-nodes carry each color. O(e-nodes).
+    pub fn color_counts(&self) -> ColorCounts {
+        self.graph.color_counts()
+    }
+
+    /// The class of a term, or of a name that [`neighbourhood::name`] gave a class whose terms are long.
+    fn class_of_id(&mut self, id: &str) -> Result<ClassId, Fault> {
+        self.ensure_naming();
+        let naming = self.naming.as_ref().expect("ensured");
+        match neighbourhood::named(&self.graph, naming, id) {
+            Some(class) => Ok(class),
+            None if id.starts_with('#') => self.class_of_text(id).map_err(|_| {
+                Fault::Absent(format!(
+                    "there is no class `{}`: such names hold for one state only",
+                    shorten(id)
+                ))
+            }),
+            None => self.class_of_text(id),
+        }
+    }
+
+    /// The classes around that of a term, breadth first; around the one with most nodes if no term is given. See [`Neighbourhood::of`].
+    pub fn neighbourhood(
+        &mut self,
+        center: Option<&str>,
+        expanded: &[String],
+        classes: u32,
+    ) -> Result<Neighbourhood, Fault> {
+        let given = center.map(|center| self.class_of_id(center)).transpose()?;
+        let expanded = expanded.iter().map(|id| self.class_of_id(id));
+        let expanded = expanded.collect::<Result<Vec<ClassId>, Fault>>()?;
+        self.ensure_naming();
+        let (graph, index) = (&self.graph, self.index.as_ref().expect("ensured"));
+        let naming = self.naming.as_ref().expect("ensured");
+        let center = given.or_else(|| neighbourhood::largest(graph, index, naming));
+        let center = center.ok_or_else(|| Fault::Absent("there is no term yet".to_owned()))?;
+        let view = View {
+            center,
+            expanded,
+            classes: classes as usize,
+        };
+        Ok(Neighbourhood::of(graph, index, naming, &view))
+    }
+
+    /// The names of the classes with a node whose text contains this, the lowest first, at most `limit`; and whether there are more. See [`containing`].
+    pub fn search(&mut self, text: &str, limit: u32) -> (Vec<String>, bool) {
+        self.ensure_naming();
+        let (graph, index) = (&self.graph, self.index.as_ref().expect("ensured"));
+        let naming = self.naming.as_ref().expect("ensured");
+        let (found, more) = containing(graph, index, naming, text, limit as usize);
+        let name = |class: ClassId| neighbourhood::name(graph, naming, class.0);
+        (found.into_iter().map(name).collect(), more)
+    }
+
+    /// How often each rule was applied by the accepted facts of the block that has this one, by name. Empty if that one is not settled here, was compacted, or is in a block without applications.
+    /// O(log blocks + block).
+    pub fn applied(&self, fact: Dot) -> Vec<(String, u64)> {
+        let Some(entry) = self.logs.get(&fact.agent).and_then(|log| log.entry_of(fact.sequence)) else {
+            return Vec::new();
+        };
+        let Some(block) = entry.bytes.as_ref().and_then(|bytes| Block::decode(bytes).ok()) else {
+            return Vec::new();
+        };
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut left = entry.last + 1 - entry.first;
+        for segment in &block.segments {
+            let facts = segment.facts().min(left);
+            left -= facts;
+            if let Segment::Apply { rule, .. } = segment
+                && let Some(known) = self.rules.get(rule).filter(|_| facts > 0)
+            {
+                *counts.entry(&known.rule.name).or_default() += facts;
+            }
+        }
+        counts
+            .into_iter()
+            .map(|(name, count)| (name.to_owned(), count))
             .collect()
     }
 

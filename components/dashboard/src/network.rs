@@ -1,0 +1,97 @@
+//! The whole network, by asking every agent, each time anew.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use eqmesh_service::AgentState;
+use eqmesh_view::network::{Answer, Network};
+use futures::future::join_all;
+use spin_sdk::http::{Request, Response};
+
+use crate::answer::{Problem, tag_of};
+
+/// An agent's last answer, and the tag that it went by.
+type Known = Option<(String, Box<AgentState>)>;
+
+/// Asks agents how they are, and remembers what they said: who has not changed says only that.
+pub(crate) struct Inquiry {
+    known: Vec<Known>,
+}
+
+/// A request to an agent, by service chaining.
+async fn send(agent: u32, resource: &str, tag: Option<&str>) -> Result<Response, String> {
+    let mut request = Request::get(format!("http://agent{agent}.spin.internal/agent/{agent}/{resource}"));
+    if let Some(tag) = tag {
+        request.header("if-none-match", tag);
+    }
+    let sent: Result<Response, _> = spin_sdk::http::send(request.build()).await;
+    sent.map_err(|error| error.to_string())
+}
+
+/// What an agent answers to a question of the query's parameters. Its problems are passed on.
+pub(crate) async fn question(agent: u32, resource: &str, parameters: &[(&str, &str)]) -> Result<Vec<u8>, Problem> {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(parameters);
+    let response = send(agent, &format!("{resource}?{}", query.finish()), None).await;
+    let response = response.map_err(|why| Problem::silent(agent, &why))?;
+    match *response.status() {
+        200 => Ok(response.into_body()),
+        _ if is_problem(&response) => Err(Problem::of(response)),
+        status => Err(Problem::silent(agent, &format!("it answers {status}"))),
+    }
+}
+
+fn is_problem(response: &Response) -> bool {
+    let media = response.header("content-type").and_then(|value| value.as_str());
+    media == Some("application/problem+json")
+}
+
+impl Inquiry {
+    /// Of so many agents.
+    pub(crate) fn new(agents: u32) -> Inquiry {
+        Inquiry {
+            known: vec![None; agents as usize],
+        }
+    }
+
+    /// Asks all at once.
+    pub(crate) async fn ask(&mut self) -> Vec<Answer> {
+        let asked = self.known.iter_mut().enumerate();
+        join_all(asked.map(|(id, known)| state(id as u32, known))).await
+    }
+
+    /// The network's document, and a tag that changes whenever more than the time does.
+    pub(crate) async fn network(&mut self) -> (Vec<u8>, String) {
+        // Without the time first, so that the tag does not depend on it.
+        let mut network = Network::of(self.ask().await, 0);
+        let document = |network: &Network| serde_json::to_vec(network).expect("it serialises into memory");
+        let tag = tag_of(&document(&network));
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        network.at = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        (document(&network), tag)
+    }
+}
+
+async fn state(id: u32, known: &mut Known) -> Answer {
+    let silent = |error: String| Answer::Silent { id, error };
+    let tag = known.as_ref().map(|(tag, _)| tag.as_str());
+    let response = match send(id, "state", tag).await {
+        Ok(response) => response,
+        Err(error) => return silent(error),
+    };
+    if let (304, Some((_, state))) = (*response.status(), &*known) {
+        return Answer::State(state.clone());
+    }
+    *known = None;
+    if *response.status() != 200 {
+        let text = String::from_utf8_lossy(response.body()).into_owned();
+        return silent(format!("{}: {text}", response.status()));
+    }
+    match serde_json::from_slice::<Box<AgentState>>(response.body()) {
+        Ok(state) => {
+            let tag = response.header("etag").and_then(|value| value.as_str());
+            *known = tag.map(|tag| (tag.to_owned(), state.clone()));
+            Answer::State(state)
+        }
+        Err(error) => silent(error.to_string()),
+    }
+}
