@@ -60,6 +60,15 @@ function Time() {
   const ago = back && newest.value ? newest.value.at - back.past[back.index]!.at : 0;
   return (
     <div class="time" role="group" aria-label="Time">
+      <span class="at">
+        {back && status ? (
+          <>
+            <b>{clock(status.at)}</b>, {elapsed(ago)} ago
+          </>
+        ) : (
+          <ConnectionTag />
+        )}
+      </span>
       <button type="button" class="pause" disabled={!back && !status} onClick={() => (back ? resume() : pause())}>
         {back ? "▶ Resume" : "❚❚ Pause"}
       </button>
@@ -73,15 +82,6 @@ function Time() {
         disabled={!back || last === 0}
         onInput={(event) => lookAt(Number(event.currentTarget.value))}
       />
-      <span class="at">
-        {back && status ? (
-          <>
-            <b>{clock(status.at)}</b>, {elapsed(ago)} ago
-          </>
-        ) : (
-          <ConnectionTag />
-        )}
-      </span>
     </div>
   );
 }
@@ -138,17 +138,17 @@ export function App() {
   }, [at.view, title]);
   return (
     <>
-      <a
-        class="skip"
-        href={location.hash || "#/network"}
-        onClick={(event) => {
-          event.preventDefault();
-          heading.current?.focus();
-        }}
-      >
-        Skip to the view
-      </a>
       <header>
+        <a
+          class="skip"
+          href={location.hash || "#/network"}
+          onClick={(event) => {
+            event.preventDefault();
+            heading.current?.focus();
+          }}
+        >
+          Skip to the view
+        </a>
         <div class="top">
           <h1>
             <svg viewBox="0 0 32 32" width="26" height="26" aria-hidden="true">

@@ -7,7 +7,7 @@ export interface Point {
 
 /** The side of the square that the ring is drawn in. */
 export const SIDE = 640;
-const MARGIN = 84;
+const MARGIN = 56;
 
 /** Where each agent is drawn. The component says where; it is only scaled here. */
 export function points(status: Status): Map<number, Point> {
@@ -15,9 +15,9 @@ export function points(status: Status): Map<number, Point> {
   return new Map(status.ring.map(({ id, x, y }) => [id, { x: scale(x), y: scale(y) }]));
 }
 
-/** How large agents are drawn so that neighbours on the ring do not touch. */
+/** How large agents are drawn so that neighbours on the ring do not touch. The component leaves a twentieth of the unit square free on each side. */
 export function radius(agents: number): number {
-  const apart = (Math.PI * (SIDE - 2 * MARGIN)) / Math.max(agents, 1);
+  const apart = (Math.PI * 0.9 * (SIDE - 2 * MARGIN)) / Math.max(agents, 1);
   return Math.min(27, apart * 0.36);
 }
 

@@ -39,12 +39,13 @@ function Links({ status, places }: { status: Status; places: Map<number, Point> 
 /** Around each group, where there are several: agents stand on a circle, so the way from one to the next is their convex hull. */
 function Groups({ status, places, room }: { status: Status; places: Map<number, Point>; room: number }) {
   if (status.groups.length < 2) return null;
+  const hulls = groupNames(status.groups).map(({ agents }) => {
+    const corners = agents.flatMap((id) => places.get(id) ?? []).map(({ x, y }) => `${x.toFixed(1)} ${y.toFixed(1)}`);
+    return `M${corners.join("L")}Z`;
+  });
   return (
     <>
-      {groupNames(status.groups).map(({ name, agents }) => {
-        const corners = agents.flatMap((id) => places.get(id) ?? []).map(({ x, y }) => `${x.toFixed(1)} ${y.toFixed(1)}`);
-        return <path key={name} class="group" d={`M${corners.join("L")}Z`} stroke-width={room} />;
-      })}
+      {hulls.map((hull) => [<path class="group rim" d={hull} stroke-width={room + 2} />, <path class="group" d={hull} stroke-width={room} />])}
     </>
   );
 }
@@ -106,7 +107,7 @@ function Agents({ status }: { status: Status }) {
         ];
   return (
     <div class="scroll" role="region" aria-label="Agents" tabIndex={0}>
-      <table class="agents">
+      <table class="agents steady">
         <caption class="unseen">Agents</caption>
         <thead>
           <tr>

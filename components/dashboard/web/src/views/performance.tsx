@@ -164,7 +164,7 @@ function Table() {
     <section class="card wide">
       <h3>By agent</h3>
       <div class="scroll" role="region" aria-label="Numbers by agent" tabIndex={0}>
-        <table>
+        <table class="steady broad">
           <thead>
             <tr>
               <th scope="col">Agent</th>
@@ -235,8 +235,7 @@ export function Performance({ route }: { route: Route }) {
           </select>
         </label>
         <span class="note">
-          {counted(all.length, "document")} in {elapsed(span)}, since this page was opened.{" "}
-          {agent === null ? "Latencies are those of the agent with the greatest; e-nodes those of the agent with most." : ""}
+          {`${counted(all.length, "document")} in ${elapsed(span)}, since this page was opened. ${agent === null ? "Latencies are those of the agent with the greatest; e-nodes those of the agent with most." : ""}`}
         </span>
       </div>
       <div class="cards charts">

@@ -272,6 +272,10 @@ export function TimelineView({ route }: { route: Route }) {
     else pick(near);
   };
 
+  const extent = timeline
+    ? `${count(timeline.shown)} of ${counted(timeline.total, "event")}${timeline.left_out > 0 ? `; ${count(timeline.left_out)} more have happened, and the agents no longer list them` : ""}.`
+    : "…";
+
   return (
     <>
       <FilterBar filters={filters} rules={rules} />
@@ -310,10 +314,7 @@ export function TimelineView({ route }: { route: Route }) {
         </span>
       </div>
       <p class="told" id="timeline-told">
-        {timeline
-          ? `${count(timeline.shown)} of ${counted(timeline.total, "event")}${timeline.left_out > 0 ? `; ${count(timeline.left_out)} more have happened, and the agents no longer list them` : ""}.`
-          : "…"}{" "}
-        {halted ? "Paused." : moves ? "Follows." : following ? "Stands still while an event is picked or the time is enlarged." : "Stands still."}
+        {`${extent} ${halted ? "Paused." : moves ? "Follows." : following ? "Stands still while an event is picked or the time is enlarged." : "Stands still."}`}
       </p>
       <div
         ref={box}
