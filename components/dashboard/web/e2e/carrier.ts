@@ -34,6 +34,8 @@ export class Carrier {
   #done: Promise<void>;
   /** Messages that were not delivered. */
   dropped = 0;
+  /** What went wrong last, for whoever looks for why nothing happens. */
+  failed: string | null = null;
 
   constructor(
     readonly network: Network,
@@ -58,13 +60,21 @@ export class Carrier {
     await this.#done;
   }
 
+  /** In turns, each beginning with the next agent, so that all have as many; a few at a time, since that is what the machine can do. */
   async #carry(): Promise<void> {
-    while (this.#running) {
-      for (const agent of this.agents) {
-        if (!this.#running) return;
-        await this.#step(agent).catch(() => {});
+    let next = 0;
+    const busy = new Set<number>();
+    const worker = async () => {
+      while (this.#running) {
+        const agent = this.agents[next++ % this.agents.length]!;
+        if (busy.has(agent)) continue;
+        busy.add(agent);
+        // One that is at work, or that the program's end has interrupted, has its turn again.
+        await this.#step(agent).catch((error: unknown) => (this.failed = String(error)));
+        busy.delete(agent);
       }
-    }
+    };
+    await Promise.all([worker(), worker(), worker()]);
   }
 
   async #post(path: string, body: unknown): Promise<Response> {
@@ -83,7 +93,8 @@ export class Carrier {
         else mail.set(other, [...(mail.get(other) ?? []), message]);
       }
     }
-    for (const [to, messages] of mail) await this.#post(`/agent/${to}/message`, { messages }).catch(() => {});
+    await Promise.all([...mail].map(([to, messages]) => this.#post(`/agent/${to}/message`, { messages })));
+    // Only now: what did not arrive comes once more, and whoever has it already takes no harm.
     this.#published[agent] = worked.last;
   }
 }

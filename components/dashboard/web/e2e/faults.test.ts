@@ -10,18 +10,15 @@ import { eventually, Network, ROOT } from "./network.ts";
 
 const AGENTS = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 const APART = [0, 1, 2];
-const variables = { tick_ms: "250" };
-
 let browser: Browser;
 let network: Network;
 let carrier: Carrier;
 let watched: Watched;
 
 beforeAll(async () => {
-  [browser, network] = await Promise.all([launch(), Network.start({ carrier: false, variables })]);
+  [browser, network] = await Promise.all([launch(), Network.start({ carrier: false })]);
   carrier = new Carrier(network, AGENTS);
   await network.submit(await readFile(join(ROOT, "deploy/sums.egg"), "utf8"));
-  watched = await open(browser, network.url, "network");
 });
 
 afterAll(async () => {
@@ -33,13 +30,14 @@ afterAll(async () => {
 const status = () => network.get<Status>("/status");
 
 test("comes to an end, partitions and heals, and the page shows it", async () => {
+  await eventually("all have converged", async () => (await status()).converged, 150_000, 1000);
+  watched = await open(browser, network.url, "network");
   const { page } = watched;
-  await eventually("all have converged", async () => (await status()).converged, 120_000, 1000);
   await page.waitForSelector('[data-groups="1"]');
   await eventually("the page says so", async () => (await text(page, "#sentence")).includes("9 of 9 agents hold the same graph"));
 
   carrier.partition(APART);
-  await eventually("the agents notice", async () => (await status()).groups.length === 2, 60_000, 500);
+  await eventually("the agents notice", async () => (await status()).groups.length === 2, 90_000, 1000);
   expect((await status()).groups).toEqual([APART, [3, 4, 5, 6, 7, 8]]);
   await page.waitForSelector('[data-groups="2"]');
   expect(await text(page, ".groups")).toContain("Partitioned into 2 groups: A is 3–8 · B is 0–2.");
@@ -51,7 +49,7 @@ test("comes to an end, partitions and heals, and the page shows it", async () =>
   await shoot(page, "network-partitioned");
 
   carrier.heal();
-  await eventually("the agents find together again", async () => (await status()).groups.length === 1, 60_000, 500);
+  await eventually("the agents find together again", async () => (await status()).groups.length === 1, 90_000, 1000);
   await page.waitForSelector('[data-groups="1"]');
   expect(await page.locator("path.group").count()).toBe(0);
 }, 240_000);
@@ -66,7 +64,7 @@ test("loses an agent and gets it back, and the page comes back by itself each ti
   await shoot(page, "network-lost");
 
   const { state } = network;
-  network = await Network.start({ carrier: false, listen, state, without: [4], variables });
+  network = await Network.start({ carrier: false, listen, state, without: [4] });
   carrier = new Carrier(network, AGENTS.filter((agent) => agent !== 4));
   await page.waitForSelector('[data-connection="live"]', { timeout: 30_000 });
   await page.waitForSelector('tr[data-agent="4"][data-health="silent"]');
@@ -81,8 +79,8 @@ test("loses an agent and gets it back, and the page comes back by itself each ti
 
   await carrier.stop();
   await network.halt();
-  network = await Network.start({ carrier: false, listen, state, variables });
+  network = await Network.start({ carrier: false, listen, state });
   carrier = new Carrier(network, AGENTS);
-  await eventually("agent 4 is back, with the facts of the others", async () => (await page.locator('tr[data-agent="4"]').getAttribute("data-health")) !== "silent", 45_000);
-  await eventually("all hold the same again", async () => (await text(page, "#sentence")).includes("9 of 9 agents hold the same graph"), 45_000);
-}, 150_000);
+  await eventually("agent 4 is back, with the facts of the others", async () => (await page.locator('tr[data-agent="4"]').getAttribute("data-health")) !== "silent", 90_000, 500);
+  await eventually("all hold the same again", async () => (await text(page, "#sentence")).includes("9 of 9 agents hold the same graph"), 90_000, 500);
+}, 240_000);

@@ -29,7 +29,8 @@ export function state(of: Partial<AgentState> & { id: number }): AgentState {
     queue: { inbox: 0, outbox: 0, working: false },
     latency: { count: 0, p50: 0, p95: 0, p99: 0, max: 0 },
     counts: {},
-    colors: { red: 0, blue: 0, green: 0 },
+    colors: { red: 0, blue: 0, green: 0, certified: 0 },
+    steps: [],
     health: "active",
     ...of,
   };
@@ -66,6 +67,7 @@ export function event(lane: number, x: number, clock: number[], of: Partial<Time
     round: 0,
     phase: "live",
     rule: null,
+    rules: {},
     x,
     text: "",
     cause: null,

@@ -97,7 +97,7 @@ describe("messages on their way", () => {
   it("are receptions with a sender", () => {
     const lanes = [{ agent: 4, incarnation: 0, name: "agent 4" }];
     const received = event(0, 0.5, [1], { kind: "received", peer: 2 });
-    expect(moving({ lanes, events: [received, event(0, 1, [2]), event(0, 1, [3], { kind: "sent", peer: 2 })], arrows: [], left_out: 0, shown: 3, total: 3 })).toEqual([{ from: 2, to: 4, at: 0.5 }]);
+    expect(moving({ lanes, events: [received, event(0, 1, [2]), event(0, 1, [3], { kind: "sent", peer: 2 })], arrows: [], left_out: 0, shown: 3, total: 3, silent: [] })).toEqual([{ from: 2, to: 4, at: 0.5 }]);
   });
 
   it("are thinned evenly", () => {

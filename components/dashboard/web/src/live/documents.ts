@@ -53,7 +53,10 @@ export interface AgentState {
   queue: { inbox: number; outbox: number; working: boolean };
   latency: Latency;
   counts: Record<string, number>;
-  colors: Record<ColorName, number>;
+  /** E-nodes that carry each color, and those that a green agent has checked again. */
+  colors: Record<ColorName | "certified", number>;
+  /** What its latest steps applied, by rule. */
+  steps: { index: number; rules: Record<string, number> }[];
   health: Health;
 }
 
@@ -100,7 +103,10 @@ export interface TimelineEvent {
   bytes: number;
   round: number;
   phase: string;
+  /** The one that it applied most often. */
   rule: string | null;
+  /** How often it applied each. */
+  rules: Record<string, number>;
   /** From 0 to 1. */
   x: number;
   text: string;
@@ -118,10 +124,17 @@ export interface Timeline {
   left_out: number;
   shown: number;
   total: number;
+  /** Agents that do not answer: their events are not here. */
+  silent: number[];
 }
 
 export interface ENode {
+  /** Over the least terms of its classes. */
   text: string;
+  /** The same, no longer than its box is wide. */
+  label: string;
+  /** How many of its arguments' classes are not shown. */
+  hidden: number;
   operator: string;
   children: string[];
   colors: ColorName[];
@@ -133,7 +146,7 @@ export interface ENode {
 }
 
 export interface EClass {
-  /** Its least term. */
+  /** Its name: the least term, or `#` and a number where that is too long. */
   id: string;
   label: string;
   best: string;

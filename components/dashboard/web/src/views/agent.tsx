@@ -59,7 +59,7 @@ function Colors({ state }: { state: AgentState }) {
         </tbody>
       </table>
       <p class="note">
-        Of {counted(state.enodes, "e-node")} in {counted(state.eclasses, "e-class", "e-classes")}. An e-node that carries several colors counts for each.
+        Of {counted(state.enodes, "e-node")} in {counted(state.eclasses, "e-class", "e-classes")}. An e-node that carries several colors counts for each; {count(state.colors.certified)} were checked again by a green agent.
       </p>
     </section>
   );
@@ -90,6 +90,40 @@ function Version({ state }: { state: AgentState }) {
               ))}
             </tbody>
           </table>
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** What its timeline counts: events of each kind, and rules that its latest steps applied. */
+function Counts({ state }: { state: AgentState }) {
+  const rules = new Map<string, number>();
+  for (const step of state.steps) for (const [rule, times] of Object.entries(step.rules)) rules.set(rule, (rules.get(rule) ?? 0) + times);
+  const list = (entries: [string, number][]) => (
+    <table class="bars">
+      <tbody>
+        {entries.map(([name, times]) => (
+          <tr key={name}>
+            <th scope="row" class="name">
+              {name}
+            </th>
+            <td class="number">{count(times)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+  return (
+    <section class="card">
+      <h3>Events so far</h3>
+      {list(Object.entries(state.counts).filter(([, times]) => times > 0))}
+      <h3 class="next">Rules of its latest steps</h3>
+      {rules.size === 0 ? (
+        <p class="note">None are listed any more.</p>
+      ) : (
+        <div class="tall" role="region" aria-label="Rules of its latest steps" tabIndex={0}>
+          {list([...rules].sort(([, one], [, other]) => other - one))}
         </div>
       )}
     </section>
@@ -232,6 +266,7 @@ function Inspector({ state }: { state: AgentState }) {
         </dl>
       </section>
       <Members state={state} />
+      <Counts state={state} />
       <Wrong state={state} />
     </>
   );

@@ -83,6 +83,10 @@ function Search({ place }: { place: Place }) {
   );
 }
 
+/** Where texts stand in a class's box, in the units of the layout: from its sides, and the middle of its first and last line. */
+const PADDING = 10;
+const HEAD = 18;
+
 function letters(colors: readonly ColorName[]): string {
   return colors.map((color) => LETTER[color]).join("");
 }
@@ -109,21 +113,27 @@ function Class({ of, center, selected, select, expand }: { of: EClass; center: b
     >
       <title>{of.id}</title>
       <rect class="box" x={of.x} y={of.y} width={of.w} height={of.h} rx={7} />
+      <text class="head" x={of.x + PADDING} y={of.y + HEAD}>
+        {of.label}
+      </text>
+      <text class="letters" x={of.x + of.w - PADDING} y={of.y + HEAD}>
+        {of.cost}
+      </text>
       {of.nodes.map((node, index) => (
         <g key={index} class={`enode${node.best ? " best" : ""}`}>
-          <rect x={node.x} y={node.y} width={node.w} height={node.h} rx={4} />
+          <rect x={node.x} y={node.y + 1} width={node.w} height={node.h - 2} rx={4} />
           <text x={node.x + 6} y={node.y + node.h / 2}>
-            {node.best ? "★ " : ""}
-            {node.text}
+            {node.label}
           </text>
-          <text class="letters" x={node.x + node.w - 5} y={node.y + node.h / 2}>
+          <text class="letters" x={node.x + node.w - 4} y={node.y + node.h / 2}>
+            {node.best ? "★" : ""}
             {letters(node.colors)}
           </text>
         </g>
       ))}
       {cut > 0 ? (
-        <text class="more" x={of.x + of.w - 6} y={of.y + of.h - 5}>
-          {`${of.nodes.length} of ${of.nodes_total} nodes`}
+        <text class="letters" x={of.x + of.w - PADDING} y={of.y + of.h - HEAD}>
+          {`${of.nodes.length} of ${count(of.nodes_total)}`}
         </text>
       ) : null}
     </g>
@@ -177,6 +187,7 @@ function Details({ one, place, explain }: { one: EClass; place: Place; explain: 
                 {node.colors.map((color) => (
                   <Swatch key={color} color={color} />
                 ))}
+                {node.hidden > 0 ? <span class="note"> {counted(node.hidden, "argument")} not shown</span> : null}
               </li>
             ))}
           </ul>
@@ -309,7 +320,7 @@ export function EGraphView({ route }: { route: Route }) {
       <p class="told" data-note={graph?.note} aria-busy={busy}>
         {graph ? (
           <>
-            <b>{graph.note}</b>, of an e-graph with {counted(graph.enodes, "e-node")} in {counted(graph.eclasses, "class", "classes")}. ★ is the cheapest node of its class.
+            <b>{graph.note}</b>, of an e-graph with {counted(graph.enodes, "e-node")} in {counted(graph.eclasses, "class", "classes")}. ★ is the cheapest node of its class; beside a class’s name stands the cost of its best term.
             {graph.total_is_limit ? " Not counted further." : ""}
           </>
         ) : (

@@ -20,6 +20,8 @@ interface Drawing {
   title: string;
   lines: Line[];
   format: (value: number) => string;
+  /** There is nothing between 1 and 2 of it. */
+  whole?: true;
 }
 
 const DRAWINGS: Drawing[] = [
@@ -48,16 +50,20 @@ const DRAWINGS: Drawing[] = [
       { name: "p99", read: (numbers) => numbers.p99 },
     ],
   },
-  { title: "Lag: facts that are lacking", format: count, lines: [{ name: "lag", read: (numbers) => numbers.lag }] },
+  { title: "Lag: facts that are lacking", format: count, whole: true, lines: [{ name: "lag", read: (numbers) => numbers.lag }] },
   {
     title: "The e-graph",
     format: count,
+    whole: true,
     lines: [
       { name: "e-nodes", read: (numbers) => numbers.enodes },
       { name: "e-classes", read: (numbers) => numbers.eclasses },
     ],
   },
 ];
+
+/** From one mark of an axis to the next, where there are only whole numbers. */
+const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 
 /** Lines differ by color and by dashes. */
 const STYLES = [
@@ -106,7 +112,10 @@ function Chart({ drawing, agent }: { drawing: Drawing; agent: number | null }) {
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false } },
         scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
-        axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => drawing.format(tick)) }],
+        axes: [
+          { ...axis, space: 84, values: (_, ticks) => ticks.map((tick) => clock(tick * 1000)) },
+          { ...axis, size: 64, ...(drawing.whole ? { incrs: WHOLE } : {}), values: (_, ticks) => ticks.map((tick) => drawing.format(tick)) },
+        ],
         series: [
           {},
           ...drawing.lines.map(({ name }, index) => ({

@@ -88,7 +88,7 @@ function Picked({ timeline, index, past, future, pick }: { timeline: Timeline; i
             ["Message", event.message ?? "–"],
             ["Size", event.bytes > 0 ? bytes(event.bytes) : "–"],
             ["Fact", event.fact ?? "–"],
-            ["Rule", event.rule ?? "–"],
+            ["Rules", Object.entries(event.rules).map(([rule, times]) => `${rule} × ${count(times)}`).join(", ") || "–"],
             ["Phase", event.phase],
             ["Its past", `${counted(past, "event")} of those shown`],
             ["Its future", `${counted(future, "event")} of those shown`],
@@ -165,7 +165,7 @@ export function TimelineView({ route }: { route: Route }) {
   const index = useMemo(() => (picked === null ? -1 : (timeline?.events.findIndex((event) => event.id === picked) ?? -1)), [timeline, picked]);
   const relation = useMemo(() => (timeline && index >= 0 ? relations(timeline.events, place, index) : null), [timeline, place, index]);
   const of = useMemo(() => frame(width, timeline?.lanes.length ?? ids.length, HEIGHT), [width, timeline?.lanes.length ?? ids.length]);
-  const rules = useMemo(() => [...new Set(timeline?.events.flatMap((event) => event.rule ?? []) ?? [])].sort(), [timeline]);
+  const rules = useMemo(() => [...new Set(timeline?.events.flatMap((event) => Object.keys(event.rules)) ?? [])].sort(), [timeline]);
 
   // The same tree again is not looked at: each status document renders this view, and few of them change the diagram.
   const diagram = useMemo(
@@ -273,7 +273,7 @@ export function TimelineView({ route }: { route: Route }) {
   };
 
   const extent = timeline
-    ? `${count(timeline.shown)} of ${counted(timeline.total, "event")}${timeline.left_out > 0 ? `; ${count(timeline.left_out)} more have happened, and the agents no longer list them` : ""}.`
+    ? `${count(timeline.shown)} of ${counted(timeline.total, "event")}${timeline.left_out > 0 ? `; ${count(timeline.left_out)} more have happened, and the agents no longer list them` : ""}${timeline.silent.length > 0 ? `; none of ${ranges(timeline.silent)}, without an answer` : ""}.`
     : "…";
 
   return (
