@@ -106,7 +106,7 @@ describe("an agent", () => {
     const { page } = watched;
     await page.getByRole("link", { name: "Next agent" }).click();
     await page.waitForSelector('[data-agent="1"]');
-    await page.getByLabel("Agent", { exact: true }).selectOption("7");
+    await page.locator("main .tools select").selectOption("7");
     await page.waitForSelector('.cards[data-agent="7"]');
     await page.goto(`${url}/#/agent/77`);
     expect(await text(page, ".problem")).toContain("There is no agent 77");
@@ -169,7 +169,7 @@ describe("the timeline", () => {
     await mark.waitFor({ state: "attached" });
     const box = (await mark.boundingBox())!;
     await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
-    const chosen = await page.locator(".picked").getAttribute("data-picked");
+    const chosen = await page.locator(".card.picked").getAttribute("data-picked");
     const center = timeline.events.findIndex((event) => event.id === chosen);
     expect(center, `${chosen} is one of the events`).toBeGreaterThanOrEqual(0);
     const classes = await page.locator(".diagram .event").evaluateAll((all) => all.map((one) => [one.getAttribute("data-event")!, one.getAttribute("class")!] as const));
@@ -289,7 +289,7 @@ describe("the performance", () => {
     const enodes = Math.max(...status.agents.filter(answers).map((agent) => agent.enodes));
     expect(await text(page, '[data-chart="The e-graph"] [data-line="e-nodes"]')).toBe(count(enodes));
     expect(await text(page, '[data-chart="Lag: facts that are lacking"] [data-line="lag"]')).toBe(count(status.lag));
-    await page.getByLabel("Of", { exact: true }).selectOption("5");
+    await page.locator("main .tools select").selectOption("5");
     expect(page.url()).toContain("agent=5");
     await eventually("agent 5 has a latency", async () => /s$/.test(await text(page, '[data-chart="Latency of messages"] [data-line="p95"]')));
     await shoot(page, "performance-agent");
@@ -333,8 +333,8 @@ describe("the e-graph", () => {
     expect(new URLSearchParams(new URL(page.url()).hash.split("?")[1]).getAll("expand")).toEqual([id]);
 
     const a = "(Mul (Num 2) (Add (Num 1) (Add (Num 2) (Num 3))))";
-    await page.getByLabel("One").fill(a);
-    await page.getByLabel("Other").fill("(Num 12)");
+    await page.getByLabel("One", { exact: true }).fill(a);
+    await page.getByLabel("Other", { exact: true }).fill("(Num 12)");
     await page.getByRole("button", { name: "Explain" }).click();
     await page.waitForSelector(".explanation");
     const explanation = await get<Explanation>(`/agent/0/explain?a=${encodeURIComponent(a)}&b=${encodeURIComponent("(Num 12)")}`);
@@ -342,7 +342,7 @@ describe("the e-graph", () => {
     expect(await page.locator(".explanation mark").count()).toBeGreaterThan(0);
     await shoot(page, "egraph-explained");
 
-    await page.getByLabel("Other").fill("(Num 13)");
+    await page.getByLabel("Other", { exact: true }).fill("(Num 13)");
     await page.getByRole("button", { name: "Explain" }).click();
     await page.waitForSelector(".explain .problem");
     expect(await text(page, ".explain .problem")).toContain("not in the e-graph");

@@ -38,11 +38,9 @@ export function queryOf(filters: Filters): Record<string, string | number | null
   };
 }
 
-/** With `value` taken in or out. Null, which is all, stays null when all of `every` are in; the last one cannot be taken out, as nothing would be shown. */
+/** With `value` taken in or out. Nothing chosen is null, which asks for all; so does everything. */
 export function toggle<Value>(chosen: readonly Value[] | null, value: Value, every: readonly Value[]): Value[] | null {
-  const now = new Set(chosen ?? every);
+  const now = new Set(chosen ?? []);
   if (!now.delete(value)) now.add(value);
-  if (now.size === 0) return chosen ? [...chosen] : null;
-  const kept = every.filter((one) => now.has(one));
-  return kept.length === every.length ? null : kept;
+  return now.size === 0 || now.size === every.length ? null : every.filter((one) => now.has(one));
 }

@@ -42,11 +42,11 @@ describe("filters", () => {
     expect(filtersOf(new URLSearchParams("agents=x,-1&kinds=nonsense&limit=7&rule="))).toEqual({ agents: null, kinds: null, rule: null, limit: 500 });
   });
 
-  it("go in and out, and never hide everything", () => {
-    expect(toggle(null, 1, [0, 1, 2])).toEqual([0, 2]);
+  it("go in and out, and none is all", () => {
+    expect(toggle(null, 1, [0, 1, 2])).toEqual([1]);
+    expect(toggle([1], 0, [0, 1, 2])).toEqual([0, 1]);
+    expect(toggle([1], 1, [0, 1, 2])).toBeNull();
     expect(toggle([0, 2], 1, [0, 1, 2])).toBeNull();
-    expect(toggle([1], 1, [0, 1, 2])).toEqual([1]);
-    expect(toggle([2], 0, [0, 1, 2])).toEqual([0, 2]);
   });
 });
 

@@ -37,7 +37,7 @@ function Choice<Value extends string | number>({ name, every, chosen, label, cho
         </button>
         {every.map((value) => (
           <label key={value}>
-            <input type="checkbox" checked={chosen === null || chosen.includes(value)} onChange={() => choose(chosen === null ? [value] : toggle(chosen, value, every))} /> {value}
+            <input type="checkbox" checked={chosen?.includes(value) ?? false} onChange={() => choose(toggle(chosen, value, every))} /> {value}
           </label>
         ))}
       </fieldset>
