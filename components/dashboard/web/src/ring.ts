@@ -1,0 +1,36 @@
+import type { Status } from "./live/documents.ts";
+
+export interface Point {
+  x: number;
+  y: number;
+}
+
+/** The side of the square that the ring is drawn in. */
+export const SIDE = 640;
+const MARGIN = 56;
+
+/** Where each agent is drawn. The component says where; it is only scaled here. */
+export function points(status: Status): Map<number, Point> {
+  const scale = (value: number) => MARGIN + value * (SIDE - 2 * MARGIN);
+  return new Map(status.ring.map(({ id, x, y }) => [id, { x: scale(x), y: scale(y) }]));
+}
+
+/** How large agents are drawn so that neighbours on the ring do not touch. The component leaves a twentieth of the unit square free on each side. */
+export function radius(agents: number): number {
+  const apart = (Math.PI * 0.9 * (SIDE - 2 * MARGIN)) / Math.max(agents, 1);
+  return Math.min(27, apart * 0.36);
+}
+
+/** From the center of the ring outwards through a point, `by` further. */
+export function outwards({ x, y }: Point, by: number): Point {
+  const dx = x - SIDE / 2;
+  const dy = y - SIDE / 2;
+  const length = Math.hypot(dx, dy) || 1;
+  return { x: x + (dx / length) * by, y: y + (dy / length) * by };
+}
+
+/** Groups are told apart by letters: A is the one with most agents, then in the order of their first agents. */
+export function groupNames(groups: readonly number[][]): { name: string; agents: number[] }[] {
+  const sorted = [...groups].sort((one, other) => other.length - one.length || one[0]! - other[0]!);
+  return sorted.map((agents, index) => ({ name: index < 26 ? String.fromCharCode(65 + index) : `#${index + 1}`, agents }));
+}
