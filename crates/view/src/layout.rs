@@ -81,7 +81,8 @@ fn layers(below: &[Vec<usize>]) -> Vec<usize> {
                 continue;
             };
             *next += 1;
-            if visits[other] == Visit::UnderWay {
+            // What leads back to the first box, from wherever, must not push it down.
+            if visits[other] == Visit::UnderWay || other == 0 {
                 continue;
             }
             forward[own].push(other);
