@@ -417,7 +417,7 @@ pub(crate) fn timeline(agent: &Agent, asked: &Asked) -> Result<Response, Problem
             let left_out = recorded.saturating_sub(events.len() as u64);
             (events, left_out, vec![(own, metrics)])
         }
-        None => Default::default(),
+        None => (Vec::new(), 0, Vec::new()),
     };
     let timeline = Timeline::new(events).leaving_out(left_out);
     let (media, text) = match format {

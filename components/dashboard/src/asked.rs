@@ -70,8 +70,8 @@ impl Asked {
 
     /// Whether a header lists a word as acceptable: by its name or by `*`, and not with a weight of 0.
     pub(crate) fn accepts(&self, header: &str, word: &str) -> bool {
-        let listed = self.header(header).unwrap_or_default().split(',');
-        listed.into_iter().any(|own| {
+        let mut listed = self.header(header).unwrap_or_default().split(',');
+        listed.any(|own| {
             let mut parts = own.split(';').map(str::trim);
             let name = parts.next().unwrap_or_default();
             let refused = parts.any(|part| part.strip_prefix("q=").is_some_and(|weight| weight.parse() == Ok(0.0)));

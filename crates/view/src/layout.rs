@@ -3,7 +3,7 @@
 //! A box stands one layer below the lowest of those that lead to it (edges that close a circle aside), and within its layer near them. Edges to one box over several layers run together,
 //! which keeps what has to be placed linear in boxes times layers. All numbers are whole pixels, and the same graph always has the same layout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Between boxes of one layer, between layers, and around everything, in pixels.
 const GAP: (i64, i64) = (28, 56);
@@ -81,7 +81,8 @@ fn layers(below: &[Vec<usize>]) -> Vec<usize> {
                 continue;
             };
             *next += 1;
-            if visits[other] == Visit::UnderWay {
+            // What leads back to the first box, from wherever, must not push it down.
+            if visits[other] == Visit::UnderWay || other == 0 {
                 continue;
             }
             forward[own].push(other);
@@ -116,20 +117,21 @@ impl Arrangement {
         for (own, &layer) in layers.iter().enumerate() {
             rows[layer].push(Item::Box(own));
         }
-        let mut joined: BTreeMap<(Item, Item), ()> = BTreeMap::new();
+        let mut joined: BTreeSet<(Item, Item)> = BTreeSet::new();
         for (own, others) in below.iter().enumerate() {
             for &other in others.iter().filter(|&&other| layers[other] > layers[own]) {
                 let mut last = Item::Box(own);
                 for layer in layers[own] + 1..layers[other] {
                     let pass = Item::Pass { to: other, layer };
-                    joined.insert((last, pass), ());
+                    joined.insert((last, pass));
                     last = pass;
                 }
-                joined.insert((last, Item::Box(other)), ());
+                joined.insert((last, Item::Box(other)));
             }
         }
-        let (mut above, mut below): (BTreeMap<Item, Vec<Item>>, BTreeMap<Item, Vec<Item>>) = Default::default();
-        for (upper, lower) in joined.into_keys() {
+        let mut above: BTreeMap<Item, Vec<Item>> = BTreeMap::new();
+        let mut below: BTreeMap<Item, Vec<Item>> = BTreeMap::new();
+        for (upper, lower) in joined {
             if let (Item::Pass { layer, .. }, false) = (lower, above.contains_key(&lower)) {
                 rows[layer].push(lower);
             }

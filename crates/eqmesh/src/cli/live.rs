@@ -1,6 +1,8 @@
 //! `eqmesh run FILE --serve`: a program on a network that goes on running, to be looked at.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use eqmesh::{Answer, ExtractedTerm, Fact, Lemma, OperatorSize, Outcome, Row, Step};
@@ -113,17 +115,29 @@ async fn serve(live: &Live, program: Program) -> u8 {
     let (json, quiet) = (live.json, live.quiet);
     let client = Client::of(&format!("http://{address}"));
     // It waits for answers, so it has a thread of its own; that ends with the process.
+    let ending = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&ending);
     let asking = std::thread::spawn(move || {
         let told = client.and_then(|client| ask(&client, &program, json, quiet));
-        told.unwrap_or_else(|error| {
-            eprintln!("eqmesh: {error}");
-            error.status()
-        })
+        match told {
+            Ok(status) => Some(status),
+            // Nobody answers any more, as was asked for.
+            Err(_) if over.load(Ordering::Acquire) => None,
+            Err(error) => {
+                eprintln!("eqmesh: {error}");
+                Some(error.status())
+            }
+        }
     });
-    let served = carry(host, listener, address, Some((secret, AGENTS)), signals).await;
-    match (served, asking.is_finished()) {
-        (DONE, true) => asking.join().unwrap_or(INTERNAL),
-        (DONE, false) => {
+    let end = async move {
+        signals.await;
+        ending.store(true, Ordering::Release);
+    };
+    let served = carry(host, listener, address, Some((secret, AGENTS)), end).await;
+    let answered = asking.is_finished().then(|| asking.join().unwrap_or(Some(INTERNAL)));
+    match (served, answered.flatten()) {
+        (DONE, Some(status)) => status,
+        (DONE, None) => {
             eprintln!("eqmesh: ended before the network had converged: not all questions are answered");
             DOES_NOT_HOLD
         }
