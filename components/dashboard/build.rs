@@ -44,6 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&bytes)?;
         std::fs::write(out.join(format!("{name}.gz")), encoder.finish()?)?;
+        let source = source.to_str().ok_or("the folder's name is no text")?;
         writeln!(
             assets,
             "    Asset {{ path: {path:?}, media: {media:?}, tag: \"{:016x}\", plain: include_bytes!({source:?}), \

@@ -1,5 +1,6 @@
 //! What people look at: the classes around one, a search, colors, and what steps applied.
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use eqmesh_agent::{Config, Native, Node, RoundTask};
@@ -193,7 +194,7 @@ fn a_hundred_thousand_nodes_are_looked_at_in_no_time() {
     let mut node = node();
     let mut text = "(datatype Math (Num i64) (Add Math Math) (Sum Math Math))".to_owned();
     for i in 0..33_000 {
-        text.push_str(&format!("(Sum (Add (Num {i}) (Num {})) (Num {}))\n", i + 1, i + 7));
+        writeln!(text, "(Sum (Add (Num {i}) (Num {})) (Num {}))", i + 1, i + 7).unwrap();
     }
     node.submit(&text, 1).unwrap();
     assert!(node.summary().size.enodes > 99_000);

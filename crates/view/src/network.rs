@@ -208,10 +208,10 @@ impl Network {
             answers.len()
         );
         if silent > 0 {
-            summary.push_str(&format!(" · {silent} silent"));
+            put(&mut summary, format_args!(" · {silent} silent"));
         }
         if groups.len() > 1 {
-            summary.push_str(&format!(" · split into {} groups", groups.len()));
+            put(&mut summary, format_args!(" · split into {} groups", groups.len()));
         }
         summary.push_str(if converged {
             " · converged"
@@ -278,6 +278,13 @@ fn groups(ids: &[u32], hear: impl Fn(u32, u32) -> bool) -> Vec<Vec<u32>> {
         groups.push(group);
     }
     groups
+}
+
+/// Appends to a text.
+fn put(text: &mut String, what: std::fmt::Arguments) {
+    use std::fmt::Write as _;
+
+    text.write_fmt(what).expect("a string takes all that is written");
 }
 
 #[cfg(test)]

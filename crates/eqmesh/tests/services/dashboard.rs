@@ -32,7 +32,7 @@ impl Stream {
     fn open(network: &Application) -> Stream {
         let address = network.url.strip_prefix("http://").unwrap();
         let mut connection = TcpStream::connect(address).unwrap();
-        connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        connection.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         write!(
             connection,
             "GET /events HTTP/1.1\r\nhost: {address}\r\naccept: text/event-stream\r\n\r\n"
@@ -56,7 +56,7 @@ impl Stream {
             line.clear();
             assert!(self.0.read_line(&mut line).unwrap() > 0, "the stream ended");
             if let Some(begin) = line.strip_prefix("data: ") {
-                data = begin.trim_end_matches(['\r', '\n']).to_owned();
+                begin.trim_end_matches(['\r', '\n']).clone_into(&mut data);
             } else if !data.is_empty() {
                 // An event longer than a chunk goes on after a line with the next one's size.
                 let size = line.trim();

@@ -66,7 +66,7 @@ proptest! {
         let timeline = run(&doings);
         let wanted = [EventKind::Step, EventKind::Sent, EventKind::Received];
         let kinds = wanted.into_iter().zip(kinds).filter(|(_, wanted)| *wanted).map(|(kind, _)| kind).collect();
-        let filter = Filter { kinds, limit, ..Filter::default() };
+        let filter = Filter { limit, kinds, ..Filter::default() };
         let view = View::of(&timeline, &Applied::new(), &filter);
         let (chosen, total) = filter.choose(&timeline, &Applied::new());
         prop_assert_eq!((view.shown, view.total), (chosen.len(), total));
