@@ -161,9 +161,14 @@ describe("with a keyboard alone", () => {
     await page.waitForSelector(`[data-selected=${JSON.stringify(wanted)}]`);
     await page.goto(`${url}/#/try`);
     await page.waitForFunction(() => document.querySelector("textarea")?.value !== "");
+    const one = `k${Date.now() % 1_000_000}`;
     for (let tabs = 0; tabs < 30; tabs += 1) {
       await page.keyboard.press("Tab");
       const now = await focused(page);
+      if (now.tag === "TEXTAREA") {
+        await page.keyboard.press("Control+A");
+        await page.keyboard.type(`(datatype ${one}Sort (${one} i64)) (let ${one}s (${one} 1))`);
+      }
       expect(now.seen, `the focus on ${now.tag} ${now.name} is seen`).toBe(true);
       if (now.name === "Submit") break;
     }
