@@ -231,7 +231,10 @@ describe("the timeline", () => {
     const { watched, page } = await opened();
     await page.locator("summary", { hasText: "Agents" }).click();
     await page.getByRole("checkbox", { name: "2", exact: true }).check();
-    await eventually("one lane is left", async () => (await page.locator(".diagram .name").count()) === 1);
+    await eventually("only events of agent 2 are left", async () => {
+      const ids = await page.locator(".diagram .event").evaluateAll((all) => all.map((one) => one.getAttribute("data-event")!));
+      return ids.length > 0 && ids.every((id) => id.startsWith("2."));
+    });
     expect(page.url()).toContain("agents=2");
     await page.locator("summary", { hasText: "Agents" }).click();
     await page.locator("summary", { hasText: "Kinds" }).click();
@@ -401,7 +404,7 @@ describe("try it", () => {
     await page.waitForSelector("[data-question=check] .answer");
     await eventually("it holds", async () => (await text(page, "[data-question=check]")).includes("✓ holds"));
     await eventually("it is explained by the rule", async () => (await text(page, "[data-question=explain]")).includes(`by ${one}-swap`));
-    expect(await text(page, ".progress")).toContain("run (line 4)");
+    expect(await text(page, ".progress")).toContain("(run 5) (line 4)");
     await close(watched);
   });
 
@@ -429,10 +432,18 @@ describe("time", () => {
   test("is paused, looked back in, and resumed", async () => {
     const watched = await open(browser, url, "network");
     const { page } = watched;
-    await page.waitForTimeout(3500);
-    await page.getByRole("button", { name: "Pause" }).click();
     const slider = page.getByLabel("Look back");
-    expect(Number(await slider.getAttribute("max"))).toBeGreaterThan(1);
+    await eventually(
+      "there are some documents to look back at",
+      async () => {
+        await page.getByRole("button", { name: "Pause" }).click();
+        if (Number(await slider.getAttribute("max")) > 3) return true;
+        await page.getByRole("button", { name: "Resume" }).click();
+        return false;
+      },
+      30_000,
+      1000,
+    );
     const then = await page.locator(".time .at b").innerText();
     const sentence = await text(page, "#sentence");
     await page.waitForTimeout(1200);

@@ -107,7 +107,7 @@ function Class({ of, center, selected, select, expand }: { of: EClass; center: b
     <g
       class={`eclass${center ? " center" : ""}${selected ? " selected" : ""}`}
       role="button"
-      tabIndex={0}
+      tabindex={0}
       aria-description={meaning}
       aria-pressed={selected}
       data-class={of.id}
