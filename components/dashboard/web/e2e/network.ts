@@ -10,8 +10,8 @@ export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../../.
 const PROGRAM = resolve(ROOT, process.env.EQMESH ?? "target/debug/eqmesh");
 /** 32 bytes; nothing that is delivered here is secret. */
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
-/** Milliseconds. */
-const START = 60_000;
+/** Milliseconds. The first start compiles the components, which takes a minute where somebody else is busy, too. */
+const START = 180_000;
 const STOP = 15_000;
 
 export interface Options {

@@ -54,7 +54,7 @@ export interface AgentState {
   latency: Latency;
   counts: Record<string, number>;
   /** E-nodes that carry each color, and those that a green agent has checked again. */
-  colors: Record<ColorName | "certified", number>;
+  colors: Record<Carried, number>;
   /** What its latest steps applied, by rule. */
   steps: { index: number; rules: Record<string, number> }[];
   health: Health;
@@ -128,6 +128,9 @@ export interface Timeline {
   silent: number[];
 }
 
+/** What a node carries: colors, and whether a green agent has checked it again. */
+export type Carried = ColorName | "certified";
+
 export interface ENode {
   /** Over the least terms of its classes. */
   text: string;
@@ -137,7 +140,7 @@ export interface ENode {
   hidden: number;
   operator: string;
   children: string[];
-  colors: ColorName[];
+  colors: Carried[];
   best: boolean;
   x: number;
   y: number;
@@ -151,7 +154,7 @@ export interface EClass {
   label: string;
   best: string;
   cost: number;
-  colors: ColorName[];
+  colors: Carried[];
   layer: number;
   x: number;
   y: number;

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { count, counted, shorten } from "../format.ts";
 import { ask, AskError, withQuery } from "../live/ask.ts";
-import type { ColorName, EClass, Explanation, Found, Neighbourhood } from "../live/documents.ts";
+import type { Carried, EClass, Explanation, Found, Neighbourhood } from "../live/documents.ts";
 import { agentIds } from "../live/store.ts";
 import { announce } from "../parts/announce.tsx";
 import { ExplanationPath } from "../parts/explanation.tsx";
@@ -87,19 +87,28 @@ function Search({ place }: { place: Place }) {
 const PADDING = 10;
 const HEAD = 18;
 
-function letters(colors: readonly ColorName[]): string {
-  return colors.map((color) => LETTER[color]).join("");
+function letters(carried: readonly Carried[]): string {
+  return carried.map((one) => (one === "certified" ? "✓" : LETTER[one])).join("");
+}
+
+function Swatches({ of, named = false }: { of: readonly Carried[]; named?: boolean }) {
+  return (
+    <>
+      {of.map((one) => (one === "certified" ? <span key={one}> ✓{named ? " certified" : <span class="unseen"> certified</span>}</span> : <Swatch key={one} color={one} named={named} />))}
+    </>
+  );
 }
 
 function Class({ of, center, selected, select, expand }: { of: EClass; center: boolean; selected: boolean; select: () => void; expand: () => void }) {
   const cut = of.nodes_total - of.nodes.length;
-  const name = `class of ${shorten(of.label, 60)}, ${counted(of.nodes_total, "node")}, best ${shorten(of.best, 60)}, cost ${of.cost}${center ? ", the center" : ""}`;
+  // What is seen is its name; this says what that means.
+  const meaning = `a class with ${counted(of.nodes_total, "node")}, best ${shorten(of.best, 60)}, cost ${of.cost}${center ? ", the center" : ""}`;
   return (
     <g
       class={`eclass${center ? " center" : ""}${selected ? " selected" : ""}`}
       role="button"
-      tabIndex={0}
-      aria-label={name}
+      tabindex={0}
+      aria-description={meaning}
       aria-pressed={selected}
       data-class={of.id}
       onClick={select}
@@ -114,20 +123,19 @@ function Class({ of, center, selected, select, expand }: { of: EClass; center: b
       <title>{of.id}</title>
       <rect class="box" x={of.x} y={of.y} width={of.w} height={of.h} rx={7} />
       <text class="head" x={of.x + PADDING} y={of.y + HEAD}>
-        {of.label}
+        {`${of.label} `}
       </text>
       <text class="letters" x={of.x + of.w - PADDING} y={of.y + HEAD}>
-        {of.cost}
+        {`${of.cost} `}
       </text>
       {of.nodes.map((node, index) => (
         <g key={index} class={`enode${node.best ? " best" : ""}`}>
           <rect x={node.x} y={node.y + 1} width={node.w} height={node.h - 2} rx={4} />
           <text x={node.x + 6} y={node.y + node.h / 2}>
-            {node.label}
+            {`${node.label} `}
           </text>
           <text class="letters" x={node.x + node.w - 4} y={node.y + node.h / 2}>
-            {node.best ? "★" : ""}
-            {letters(node.colors)}
+            {`${node.best ? "★" : ""}${letters(node.colors)} `}
           </text>
         </g>
       ))}
@@ -172,7 +180,7 @@ function Details({ one, place, explain }: { one: EClass; place: Place; explain: 
           <code class="best">★ {one.best}</code>
         </dd>
         <dt>Colors</dt>
-        <dd>{one.colors.length === 0 ? "none" : one.colors.map((color) => <Swatch key={color} color={color} named />)}</dd>
+        <dd>{one.colors.length === 0 ? "none" : <Swatches of={one.colors} named />}</dd>
         <dt>
           Nodes: {count(one.nodes.length)} of {count(one.nodes_total)}
         </dt>
@@ -184,9 +192,7 @@ function Details({ one, place, explain }: { one: EClass; place: Place; explain: 
                   {node.best ? "★ " : ""}
                   {node.text}
                 </code>{" "}
-                {node.colors.map((color) => (
-                  <Swatch key={color} color={color} />
-                ))}
+                <Swatches of={node.colors} />
                 {node.hidden > 0 ? <span class="note"> {counted(node.hidden, "argument")} not shown</span> : null}
               </li>
             ))}
@@ -320,8 +326,7 @@ export function EGraphView({ route }: { route: Route }) {
       <p class="told" data-note={graph?.note} aria-busy={busy}>
         {graph ? (
           <>
-            <b>{graph.note}</b>, of an e-graph with {counted(graph.enodes, "e-node")} in {counted(graph.eclasses, "class", "classes")}. ★ is the cheapest node of its class; beside a class’s name stands the cost of its best term.
-            {graph.total_is_limit ? " Not counted further." : ""}
+            <b>{graph.note}</b>, of an e-graph with {counted(graph.enodes, "e-node")} in {counted(graph.eclasses, "class", "classes")}.
           </>
         ) : (
           "…"
@@ -330,6 +335,7 @@ export function EGraphView({ route }: { route: Route }) {
       <div class="canvas" role="region" aria-label="Classes and nodes" tabIndex={0}>
         {graph ? <Drawing graph={graph} scale={SCALES[scale]!} selected={one?.id ?? null} select={select} expand={expand} /> : null}
       </div>
+      <p class="note">Beside a class’s name stands the cost of its best term; ★ marks the node that this begins with. R, B and G are the colors that a node carries, ✓ that a green agent has checked it again.</p>
       <div class="two even">
         {one ? <Details one={one} place={place} explain={(a, b) => setWish({ a, b })} /> : <section class="card"><h3>The class</h3><p class="note">No class is shown.</p></section>}
         <Explain agent={place.agent} wish={wish} />

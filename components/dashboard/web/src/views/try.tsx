@@ -31,8 +31,8 @@ function key(question: Question): string {
   return JSON.stringify(question);
 }
 
-/** One question: asked again whenever the e-graph it was answered from has changed. */
-function Answer({ agent, question, digest }: { agent: number; question: Question; digest: string }) {
+/** One question: asked again whenever the e-graph it was answered from has changed. Whether something holds is asked only when all is known: before, terms may not be there yet. */
+function Answer({ agent, question, digest, settled }: { agent: number; question: Question; digest: string; settled: boolean }) {
   const base = `/agent/${agent}`;
   const url =
     question.kind === "extract"
@@ -40,13 +40,14 @@ function Answer({ agent, question, digest }: { agent: number; question: Question
       : question.kind === "check"
         ? withQuery(`${base}/check`, { facts: question.facts })
         : withQuery(`${base}/explain`, { a: question.a, b: question.b });
-  const { document: answer, error } = useAsk<Terms | Checked | Explanation>(url, digest);
+  const { document: answer, error } = useAsk<Terms | Checked | Explanation>(settled || question.kind === "extract" ? url : null, digest);
   return (
     <li data-question={question.kind}>
       <p>
         <span class="kind">{question.kind}</span> <code>{question.kind === "extract" ? question.term : question.kind === "check" ? question.facts : `${question.a} = ${question.b}`}</code>
       </p>
       <Problem error={error} doing="Asking" />
+      {settled || question.kind === "extract" ? null : <p class="note">Asked when all agents have converged.</p>}
       {answer === null || error ? null : "results" in answer ? (
         answer.results.map(({ term, cost }) => (
           <p key={term} class="answer">
@@ -188,6 +189,7 @@ export function Try() {
   };
 
   const digest = useMemo(() => status?.agents.filter(answers).find((one) => one.id === now?.agent)?.state_digest ?? "", [status, now?.agent]);
+  const settled = now !== null && (now.done !== null || (status?.agents.some((one) => answers(one) && one.limited) ?? false));
   return (
     <div class="two even try">
       <section class="card" aria-label="Editor">
@@ -250,7 +252,7 @@ export function Try() {
               <h3>{now.done !== null ? "Answers" : "Answers so far"}</h3>
               <ul>
                 {now.questions.map((question) => (
-                  <Answer key={key(question)} agent={now.agent} question={question} digest={digest} />
+                  <Answer key={key(question)} agent={now.agent} question={question} digest={digest} settled={settled} />
                 ))}
               </ul>
               {now.questions.length === 0 ? <p class="note">The program asks for nothing: (extract t), (check (= a b)) and (explain a b) would.</p> : null}
