@@ -1,5 +1,6 @@
 //! `docs/openapi.yaml` against the running network: schemathesis asks for everything that the description allows, and for what it forbids.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,9 +22,9 @@ fn schemathesis() -> Option<PathBuf> {
 #[test]
 fn the_network_is_what_its_description_says() {
     let Some(program) = schemathesis() else {
-        println!(
-            "SKIPPED: the service against its description, since schemathesis is not installed: see scripts/api-tools.txt"
-        );
+        // Past what the test harness keeps to itself.
+        let said = "SKIPPED: the service against its description, since schemathesis is not installed: see scripts/api-tools.txt\n";
+        std::io::stderr().write_all(said.as_bytes()).unwrap();
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -40,7 +41,7 @@ fn the_network_is_what_its_description_says() {
         .args(["--no-color", "--config-file"])
         .arg(here.join("schemathesis.toml"))
         .args(["run", &format!("{}/openapi.json", application.url)])
-        .args(["--phases", "examples,coverage,fuzzing", "--workers", "2"])
+        .args(["--phases", "examples,coverage,fuzzing"])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&run.stdout);
