@@ -7,7 +7,8 @@ use eqmesh_trace::Timeline;
 
 /// For each chosen event, by lane: how many chosen events there could have caused it, itself included. O(events × lanes).
 ///
-/// In a timeline that contradicts itself (messages received before they were sent, in a circle) what lies on such a circle is ordered as time says.
+/// In a timeline that contradicts itself (messages received before they were sent, in a circle) what lies on such a circle is ordered as time says; the order of an agent's own
+/// events always counts.
 pub(super) fn clocks(timeline: &Timeline, lanes: &[AgentId], chosen: &[usize]) -> Vec<Vec<usize>> {
     let events = timeline.events();
     let lane: Vec<usize> = events
@@ -25,6 +26,13 @@ pub(super) fn clocks(timeline: &Timeline, lanes: &[AgentId], chosen: &[usize]) -
     }
     let causes: BTreeMap<usize, usize> = timeline.arrows().iter().map(|arrow| (arrow.to, arrow.from)).collect();
     let is_chosen = |at: usize| chosen.binary_search(&at).is_ok();
+    // How many chosen events of its own lane come before each.
+    let mut own_before = Vec::with_capacity(events.len());
+    let mut counts = vec![0; lanes.len()];
+    for (at, &lane) in lane.iter().enumerate() {
+        own_before.push(counts[lane]);
+        counts[lane] += usize::from(is_chosen(at));
+    }
     // By event: how many chosen events of each lane lead to it. Those of an event that is done never change.
     let mut clocks: Vec<Option<Vec<usize>>> = vec![None; events.len()];
     // Usually each event comes after its causes. Where a clock lies, the causes are done first; one that is under way already closes a circle.
@@ -54,7 +62,7 @@ pub(super) fn clocks(timeline: &Timeline, lanes: &[AgentId], chosen: &[usize]) -
                     .zip(known)
                     .for_each(|(own, &known)| *own = known.max(*own));
             }
-            clock[lane[at]] += usize::from(is_chosen(at));
+            clock[lane[at]] = clock[lane[at]].max(own_before[at]) + usize::from(is_chosen(at));
             clocks[at] = Some(clock);
             stack.pop();
         }
