@@ -1,8 +1,8 @@
 //! Everything is killed, again and again, while somebody works: whatever was acknowledged is on all nine agents in the end, and counts once.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::processes::{Deployment, text};
 
@@ -10,7 +10,7 @@ use crate::processes::{Deployment, text};
 const KILLS: u64 = 20;
 
 /// Sends terms, one after another, each to the next agent, until it is told to stop. Answers those that were acknowledged.
-fn work(url: &str, stop: &AtomicBool) -> Vec<u64> {
+fn work(url: &str, stop: &AtomicBool, count: &AtomicUsize) -> Vec<u64> {
     let configuration = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(Duration::from_secs(20)))
@@ -26,7 +26,10 @@ fn work(url: &str, stop: &AtomicBool) -> Vec<u64> {
             .header("content-type", "text/plain")
             .send(text);
         match answer {
-            Ok(answer) if answer.status() == 200 => acknowledged.push(number),
+            Ok(answer) if answer.status() == 200 => {
+                acknowledged.push(number);
+                count.fetch_add(1, Ordering::Relaxed);
+            }
             // Busy, or killed: it may have been taken in, and nobody was told so.
             _ => std::thread::sleep(Duration::from_millis(50)),
         }
@@ -47,12 +50,12 @@ fn what_was_acknowledged_survives_whatever_is_killed() {
     let sent = network.eqmesh(&["submit", "--wait", "100", base.to_str().unwrap()]);
     assert_eq!(sent.status.code(), Some(0), "{}", text(&sent.stderr));
 
-    let stop = AtomicBool::new(false);
+    let (stop, count) = (AtomicBool::new(false), AtomicUsize::new(0));
     let url = network.url();
     let mut moments = 0x9e37_79b9_7f4a_7c15_u64;
     let mut killed: BTreeMap<u64, u32> = BTreeMap::new();
     let acknowledged = std::thread::scope(|scope| {
-        let worker = scope.spawn(|| work(&url, &stop));
+        let worker = scope.spawn(|| work(&url, &stop, &count));
         for _ in 0..KILLS {
             // An ordinary linear congruence: the moments are random, and the same every time.
             moments = moments
@@ -76,6 +79,11 @@ fn what_was_acknowledged_survives_whatever_is_killed() {
                     network.answers();
                 }
             }
+        }
+        // A slow machine has hardly got to work in between.
+        let end = Instant::now() + Duration::from_mins(2);
+        while count.load(Ordering::Relaxed) < 20 && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(100));
         }
         stop.store(true, Ordering::Relaxed);
         worker.join().unwrap()
