@@ -252,6 +252,37 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// The cheapest terms that were found, the cheapest first, for a question that wanted so many; none if nothing was found.
+    pub fn extracted(input: &str, variants: u32, mut terms: Vec<ExtractedTerm>) -> Option<Answer> {
+        let best = terms.first().cloned()?;
+        if variants == 1 {
+            terms.clear();
+        }
+        Some(Answer::Extract {
+            input: input.to_owned(),
+            term: best.term,
+            cost: best.cost,
+            variants: terms,
+        })
+    }
+
+    /// The sizes of all operators that have any, or of the one that was asked for, which may have none.
+    pub fn print_size(sizes: impl IntoIterator<Item = (String, u64)>, operator: Option<&str>) -> Answer {
+        let sizes = sizes
+            .into_iter()
+            .map(|(operator, enodes)| OperatorSize { operator, enodes });
+        let mut sizes: Vec<OperatorSize> = sizes
+            .filter(|own| operator.is_none_or(|operator| own.operator == operator))
+            .collect();
+        if let (Some(operator), true) = (operator, sizes.is_empty()) {
+            sizes.push(OperatorSize {
+                operator: operator.to_owned(),
+                enodes: 0,
+            });
+        }
+        Answer::PrintSize { sizes }
+    }
+
     /// False for what was claimed and does not hold, or was asked and could not be answered.
     pub fn holds(&self) -> bool {
         match self {

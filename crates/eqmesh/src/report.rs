@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use eqmesh_agent::Summary;
+use eqmesh_language::{Command, Program};
 use serde::Serialize;
 
 use crate::answer::{Answer, Step};
@@ -98,6 +99,17 @@ pub struct Outcome {
     /// The answer.
     #[serde(flatten)]
     pub answer: Answer,
+}
+
+impl Outcome {
+    /// What a command of a program came to.
+    pub fn of(program: &Program, command: &Command, answer: Answer) -> Outcome {
+        Outcome {
+            file: (command.file > 0).then(|| program.files[command.file].path.display().to_string()),
+            line: command.line,
+            answer,
+        }
+    }
 }
 
 /// Lower case, two digits a byte.

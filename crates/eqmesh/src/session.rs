@@ -12,7 +12,7 @@ use eqmesh_orchestrator::Verdict;
 use eqmesh_replica::{Budget, Fault, Size};
 
 use crate::agent::AgentError;
-use crate::answer::{Answer, ExtractedTerm, OperatorSize, Row};
+use crate::answer::{Answer, ExtractedTerm, Row};
 use crate::broker::{Broker, Setup};
 use crate::limits::{Limits, Stop};
 use crate::report::{AgentReport, Outcome, Report, SCHEMA, hex};
@@ -119,11 +119,8 @@ impl Session {
     }
 
     fn answered(&mut self, program: &Program, command: &Command, answer: Option<Answer>) {
-        self.results.extend(answer.map(|answer| Outcome {
-            file: (command.file > 0).then(|| program.files[command.file].path.display().to_string()),
-            line: command.line,
-            answer,
-        }));
+        self.results
+            .extend(answer.map(|answer| Outcome::of(program, command, answer)));
     }
 
     /// A program that runs nothing and holds files of plain terms: what a user wants of these is the cheapest of each.
@@ -200,24 +197,7 @@ impl Session {
                 },
                 Err(error) => failed("explain", input(), error)?,
             },
-            CommandKind::PrintSize(operator) => {
-                let sizes = self
-                    .broker
-                    .first()
-                    .sizes()?
-                    .into_iter()
-                    .map(|(operator, enodes)| OperatorSize { operator, enodes });
-                let mut sizes: Vec<OperatorSize> = sizes
-                    .filter(|own| operator.as_ref().is_none_or(|operator| own.operator == *operator))
-                    .collect();
-                if let (Some(operator), true) = (operator, sizes.is_empty()) {
-                    sizes.push(OperatorSize {
-                        operator: operator.clone(),
-                        enodes: 0,
-                    });
-                }
-                Answer::PrintSize { sizes }
-            }
+            CommandKind::PrintSize(operator) => Answer::print_size(self.broker.first().sizes()?, operator.as_deref()),
             CommandKind::PrintFunction { operator, limit } => match self.broker.first().rows(operator, *limit) {
                 Ok(rows) => Answer::PrintFunction {
                     operator: operator.clone(),
@@ -274,25 +254,12 @@ impl Session {
             Ok(found) => found,
             Err(error) => return failed("extract", term.to_owned(), error),
         };
-        let mut terms: Vec<ExtractedTerm> = found
-            .into_iter()
-            .map(|own| ExtractedTerm {
-                term: own.term,
-                cost: own.cost,
-            })
-            .collect();
-        let Some(best) = terms.first().cloned() else {
-            return Err(AgentError::Trap("an extraction came to nothing".to_owned()));
-        };
-        if variants == 1 {
-            terms.clear();
-        }
-        Ok(Answer::Extract {
-            input: term.to_owned(),
-            term: best.term,
-            cost: best.cost,
-            variants: terms,
-        })
+        let terms = found.into_iter().map(|own| ExtractedTerm {
+            term: own.term,
+            cost: own.cost,
+        });
+        let answer = Answer::extracted(term, variants, terms.collect());
+        answer.ok_or_else(|| AgentError::Trap("an extraction came to nothing".to_owned()))
     }
 
     /// Answers whether anything changed.

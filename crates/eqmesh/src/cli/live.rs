@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use eqmesh::{Answer, ExtractedTerm, Fact, Lemma, OperatorSize, Outcome, Row, Step};
+use eqmesh::{Answer, ExtractedTerm, Fact, Lemma, Outcome, Row, Step};
 use eqmesh_host::variables::Values;
 use eqmesh_host::{Host, Options, log, signals};
 use eqmesh_language::{Command, CommandKind, Format, Program};
@@ -165,14 +165,14 @@ fn ask(client: &Client, program: &Program, json: bool, quiet: bool) -> Result<u8
     let mut results = Vec::new();
     for command in &program.commands {
         if let Some(answer) = answer(client, &command.kind, &command.text)? {
-            results.push(outcome(program, command, answer));
+            results.push(Outcome::of(program, command, answer));
         }
     }
     // Plain terms, without anything else that is asked: of each the cheapest.
     if !program.commands.iter().any(|command| runs(&command.kind)) {
         for command in program.commands.iter().filter(declared) {
             if Format::of_path(&program.files[command.file].path) == Format::Terms {
-                results.push(outcome(
+                results.push(Outcome::of(
                     program,
                     command,
                     extract(client, &command.text, 1, "tree", "")?,
@@ -196,14 +196,6 @@ fn ask(client: &Client, program: &Program, json: bool, quiet: bool) -> Result<u8
         (DONE, false) => DOES_NOT_HOLD,
         (shown, _) => shown,
     })
-}
-
-fn outcome(program: &Program, command: &Command, answer: Answer) -> Outcome {
-    Outcome {
-        file: (command.file > 0).then(|| program.files[command.file].path.display().to_string()),
-        line: command.line,
-        answer,
-    }
 }
 
 /// The last lines of the answers, as `eqmesh run` words them.
@@ -299,25 +291,11 @@ fn answer(client: &Client, kind: &CommandKind, text: &str) -> Result<Option<Answ
         },
         CommandKind::PrintSize(operator) => {
             let found = client.get("/agent/0/egraph", &[("limit", "1")])?;
-            let size = |(name, count): (&String, &Value)| OperatorSize {
-                operator: name.clone(),
-                enodes: count.as_u64().unwrap_or(0),
-            };
-            let all = found["operators"].as_object().into_iter().flatten().map(size);
-            let mut sizes: Vec<OperatorSize> = all
-                .filter(|own| {
-                    operator
-                        .as_ref()
-                        .map_or(own.enodes > 0, |operator| own.operator == *operator)
-                })
-                .collect();
-            if let (Some(operator), true) = (operator, sizes.is_empty()) {
-                sizes.push(OperatorSize {
-                    operator: operator.clone(),
-                    enodes: 0,
-                });
-            }
-            Answer::PrintSize { sizes }
+            // Of all operators, those that have any.
+            let all = found["operators"].as_object().into_iter().flatten();
+            let all = all.map(|(name, count)| (name.clone(), count.as_u64().unwrap_or(0)));
+            let all = all.filter(|(_, enodes)| operator.is_some() || *enodes > 0);
+            Answer::print_size(all, operator.as_deref())
         }
         CommandKind::PrintFunction { operator, limit } => {
             let limit = limit.clamp(&1, &1_000).to_string();
@@ -357,24 +335,14 @@ fn extract(client: &Client, term: &str, variants: u32, cost: &str, within: &str)
         Ok(found) => found,
         Err(error) => return failed("extract", term, error),
     };
-    let mut terms: Vec<ExtractedTerm> = list(&found, "results")
-        .map(|own| ExtractedTerm {
-            term: text_of(own, "term"),
-            cost: number_of(own, "cost"),
-        })
-        .collect();
-    let Some(best) = terms.first().cloned() else {
-        return failed("extract", term, ClientError::Refused("nothing was found".to_owned()));
-    };
-    if variants == 1 {
-        terms.clear();
+    let terms = list(&found, "results").map(|own| ExtractedTerm {
+        term: text_of(own, "term"),
+        cost: number_of(own, "cost"),
+    });
+    match Answer::extracted(term, variants, terms.collect()) {
+        Some(answer) => Ok(answer),
+        None => failed("extract", term, ClientError::Refused("nothing was found".to_owned())),
     }
-    Ok(Answer::Extract {
-        input: term.to_owned(),
-        term: best.term,
-        cost: best.cost,
-        variants: terms,
-    })
 }
 
 /// What the network says of a question that it cannot answer is the answer.
