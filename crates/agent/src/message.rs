@@ -36,6 +36,14 @@ pub struct Message {
 }
 
 impl Message {
+    /// Whether an agent is to get this message: it is for it, or for everybody else than its sender. Incarnations do not matter.
+    pub fn concerns(&self, agent: AgentId) -> bool {
+        match self.receiver {
+            Some(receiver) => receiver.number() == agent.number(),
+            None => self.sender.number() != agent.number(),
+        }
+    }
+
     /// The message as bytes. The topic is left out, since it follows from the rest.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.body.len() + 64);

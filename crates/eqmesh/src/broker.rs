@@ -9,7 +9,7 @@ use eqmesh_replica::AgentId;
 use rayon::prelude::*;
 
 use crate::agent::{Agent, AgentError, native};
-use crate::carrier::{Carrier, is_for};
+use crate::carrier::Carrier;
 use crate::wasm::{Host, HostError};
 
 /// Events that each agent's timeline keeps; older ones live on in its metrics.
@@ -152,7 +152,10 @@ impl Broker {
                 .map(|(id, agent)| {
                     let own: Vec<&Message> = match &arrived {
                         Some(arrived) => arrived[id].iter().collect(),
-                        None => wave.iter().filter(|message| is_for(message, id as u32)).collect(),
+                        None => wave
+                            .iter()
+                            .filter(|message| message.concerns(AgentId(id as u32)))
+                            .collect(),
                     };
                     let mut answers = Vec::new();
                     for message in own {

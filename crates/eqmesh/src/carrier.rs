@@ -10,14 +10,6 @@ pub struct CarrierError(pub String);
 /// Carries messages from agents to agents.
 pub trait Carrier: Send {
     /// Carries a wave of messages, and answers what arrived for each of so many agents, in the order of the wave. Returns when each message has arrived once
-    /// everywhere that it is for (see [`is_for`]), or else fails.
+    /// at each agent that it [concerns](Message::concerns), or else fails.
     fn carry(&mut self, wave: &[Message], agents: u32) -> Result<Vec<Vec<Message>>, CarrierError>;
-}
-
-/// Whether an agent of a run is to get a message.
-pub fn is_for(message: &Message, agent: u32) -> bool {
-    match message.receiver {
-        Some(receiver) => receiver.0 == agent,
-        None => message.sender.0 != agent,
-    }
 }

@@ -32,7 +32,7 @@ mod wasm;
 pub use agent::{Agent, AgentError};
 pub use answer::{Answer, ExtractedTerm, Fact, Lemma, OperatorSize, Row, Step};
 pub use broker::{Broker, Engine, Setup};
-pub use carrier::{Carrier, CarrierError, is_for};
+pub use carrier::{Carrier, CarrierError};
 pub use limits::{Limits, Stop};
 #[cfg(feature = "network")]
 pub use nats::{NatsCarrier, NatsError};

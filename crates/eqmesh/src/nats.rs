@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use crate::carrier::{Carrier, CarrierError, is_for};
+use crate::carrier::{Carrier, CarrierError};
 
 /// How long a broker may say nothing: long enough for one that is started again.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -145,7 +145,7 @@ fn outgoing(layout: &Layout, message: &Message, agents: u32) -> Vec<Outgoing> {
     if !plain.fleeting {
         return vec![plain];
     }
-    let receivers = (0..agents).filter(|&agent| is_for(message, agent));
+    let receivers = (0..agents).filter(|&agent| message.concerns(AgentId(agent)));
     let copies = receivers.map(|receiver| Outgoing {
         id: format!("{}-{receiver}", plain.id),
         subject: layout.subjects().replay(&plain.subject, AgentId(receiver)),
@@ -163,7 +163,7 @@ impl Carrier for NatsCarrier {
             .flat_map(|message| outgoing(layout, message, agents))
             .collect();
         let awaited = |agent: u32| -> BTreeSet<(u32, u64)> {
-            let own = wave.iter().filter(|message| is_for(message, agent));
+            let own = wave.iter().filter(|message| message.concerns(AgentId(agent)));
             own.map(|message| (message.sender.0, message.id)).collect()
         };
         let mut arrived = self.runtime.block_on(async {
@@ -174,7 +174,7 @@ impl Carrier for NatsCarrier {
             Ok(arrived)
         })?;
         let in_order = arrived.iter_mut().zip(0..).map(|(arrived, agent)| {
-            let own = wave.iter().filter(|message| is_for(message, agent));
+            let own = wave.iter().filter(|message| message.concerns(AgentId(agent)));
             own.filter_map(|message| arrived.remove(&(message.sender.0, message.id)))
                 .collect()
         });

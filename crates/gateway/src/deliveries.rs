@@ -12,7 +12,6 @@ use crate::broker::{Broker, Incoming, Settlement};
 use crate::gateway::Line;
 use crate::metrics::Outcome;
 use crate::nats::backoff;
-use crate::route::concerns;
 
 /// How long a pull waits for a message.
 const WAIT: Duration = Duration::from_secs(20);
@@ -71,7 +70,7 @@ impl<B: Broker> Line<B> {
         let mut skipped = Vec::new();
         for incoming in messages {
             let parcel = match self.shared.options.subjects.read(&incoming.subject, &incoming.payload) {
-                Ok(message) if concerns(&message, self.agent) => Parcel {
+                Ok(message) if message.concerns(self.agent) => Parcel {
                     topic: message.topic,
                     incoming,
                 },

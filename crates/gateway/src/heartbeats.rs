@@ -10,7 +10,6 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use crate::broker::{Broker, Outgoing};
 use crate::gateway::Line;
 use crate::metrics::Outcome;
-use crate::route::concerns;
 
 /// Of how many senders signs of life wait.
 const WAITING: usize = 1024;
@@ -60,7 +59,7 @@ impl<B: Broker> Line<B> {
     fn put(&self, mailbox: &mut Mailbox, sign: &Outgoing) {
         let shared = &self.shared;
         match shared.options.subjects.read(&sign.subject, &sign.payload) {
-            Ok(message) if concerns(&message, self.agent) => {
+            Ok(message) if message.concerns(self.agent) => {
                 let signs = mailbox.entry(message.topic).or_default();
                 let sender = message.sender.number();
                 if signs.len() < WAITING || signs.contains_key(&sender) {

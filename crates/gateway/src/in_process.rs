@@ -9,7 +9,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 
 use crate::broker::{Broker, BrokerError, DeadLetter, Incoming, Outgoing, Settlement, now};
-use crate::route::{Subjects, concerns};
+use crate::route::Subjects;
 
 /// How many signs of life wait for a slow listener.
 const FLEETING: usize = 1024;
@@ -193,7 +193,7 @@ impl Broker for InProcess {
             let concerned: Vec<u32> = state.queues.keys().copied().collect();
             for agent in concerned {
                 // What cannot be read concerns everybody: whoever delivers it finds out.
-                if read.as_ref().map_or(true, |read| concerns(read, AgentId(agent))) {
+                if read.as_ref().map_or(true, |read| read.concerns(AgentId(agent))) {
                     state.enqueue(agent, sequence, &shared);
                 }
             }

@@ -37,4 +37,4 @@ pub use gateway::{Gateway, Options};
 pub use in_process::{InProcess, Ticket};
 pub use metrics::{Metrics, serve as serve_metrics};
 pub use nats::{ConnectError, Connection, Credentials, Keeping, Layout, Nats, connect};
-pub use route::{BadName, Misrouted, Subjects, concerns, is_fleeting};
+pub use route::{BadName, Misrouted, Subjects, is_fleeting};

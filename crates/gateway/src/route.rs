@@ -151,14 +151,6 @@ pub fn is_fleeting(message: &Message) -> bool {
     message.kind == MessageKind::Heartbeat
 }
 
-/// Whether an agent is to get a message.
-pub fn concerns(message: &Message, agent: AgentId) -> bool {
-    match message.receiver {
-        Some(receiver) => receiver.number() == agent.number(),
-        None => message.sender.number() != agent.number(),
-    }
-}
-
 fn plain(message: &Message) -> String {
     let sender = message.sender.number();
     match (message.kind, message.receiver) {

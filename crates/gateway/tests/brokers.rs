@@ -27,7 +27,7 @@ async fn all<B: Broker>(broker: &B, agent: AgentId) -> Vec<(u64, Incoming<B::Tok
         }
         for incoming in pulled {
             let read = subjects.read(&incoming.subject, &incoming.payload).unwrap();
-            if eqmesh_gateway::concerns(&read, agent) {
+            if read.concerns(agent) {
                 all.push((read.id, incoming));
             } else {
                 broker.settle(&incoming.token, Settlement::Done).await.unwrap();
