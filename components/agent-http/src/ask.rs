@@ -50,7 +50,7 @@ pub(crate) fn copy(agent: &Agent) -> Result<(Imported, String), Problem> {
 
 /// `GET state`: the agent at a glance. Reads one small value, whatever the size of the e-graph.
 pub(crate) fn state(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
-    asked.only(&[])?;
+    asked.query.only(&[])?;
     let state = agent.state().map_err(failed)?;
     // The state digest says when the facts change; the rest of the state also changes without them.
     let queue = state.queue;
@@ -75,7 +75,7 @@ struct Health {
 
 /// `GET health`: 200 if the agent can serve, 503 if its store cannot be read.
 pub(crate) fn health(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
-    asked.only(&[])?;
+    asked.query.only(&[])?;
     let state = agent.state().map_err(failed)?;
     Ok(json(
         200,
@@ -111,8 +111,10 @@ struct Page {
 
 /// `GET egraph`: e-nodes, a page at a time: of all operators or one, of which the text (or that of the class) contains something.
 pub(crate) fn egraph(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
-    asked.only(&["operator", "contains", "class", "color", "cursor", "limit"])?;
-    let color = match asked.parameter("color") {
+    asked
+        .query
+        .only(&["operator", "contains", "class", "color", "cursor", "limit"])?;
+    let color = match asked.query.parameter("color") {
         None => types::Colors::all(),
         Some("red") => types::Colors::RED,
         Some("blue") => types::Colors::BLUE,
@@ -124,8 +126,8 @@ pub(crate) fn egraph(agent: &Agent, asked: &Asked) -> Result<Response, Problem> 
             )));
         }
     };
-    let limit = asked.number("limit", 100, MAX_PAGE)?.max(1) as usize;
-    let (at, begin) = match asked.parameter("cursor") {
+    let limit = asked.query.number("limit", 100, MAX_PAGE)?.max(1) as usize;
+    let (at, begin) = match asked.query.parameter("cursor") {
         None => (None, 0),
         Some(cursor) => {
             let parts = cursor.rsplit_once('.');
@@ -142,11 +144,14 @@ pub(crate) fn egraph(agent: &Agent, asked: &Asked) -> Result<Response, Problem> 
     tagged(asked, &digest, || {
         let summary = member.0.summary();
         let sizes: BTreeMap<String, u64> = member.0.sizes().into_iter().collect();
-        let wanted = asked.parameter("operator");
+        let wanted = asked.query.parameter("operator");
         if let Some(operator) = wanted.filter(|operator| !sizes.contains_key(*operator)) {
             return Err(Problem::not_found(format!("there is no operator `{operator}`")));
         }
-        let (contains, class) = (asked.parameter("contains").unwrap_or(""), asked.parameter("class"));
+        let (contains, class) = (
+            asked.query.parameter("contains").unwrap_or(""),
+            asked.query.parameter("class"),
+        );
         let operators = sizes.keys().filter(|name| wanted.is_none_or(|wanted| wanted == *name));
         let operators = operators.skip_while(|name| at.as_ref().is_some_and(|at| at > *name));
         let (mut rows, mut next) = (Vec::new(), None);
@@ -205,16 +210,17 @@ struct Terms {
 
 /// `GET extract?term=…`: the cheapest terms that are equal to one.
 pub(crate) fn extract(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
-    asked.only(&["term", "variants", "cost", "within"])?;
-    let term = asked.needed("term")?;
-    let variants = asked.number("variants", 1, MAX_VARIANTS)?.max(1) as u32;
-    let cost = match asked.parameter("cost") {
+    asked.query.only(&["term", "variants", "cost", "within"])?;
+    let term = asked.query.needed("term")?;
+    let variants = asked.query.number("variants", 1, MAX_VARIANTS)?.max(1) as u32;
+    let cost = match asked.query.parameter("cost") {
         None | Some("tree") => types::CostModel::Tree,
         Some("dag") => types::CostModel::Dag,
         Some(other) => return Err(Problem::bad_request(format!("`cost` is tree or dag, not `{other}`"))),
     };
     let mut within = types::Colors::empty();
     for color in asked
+        .query
         .parameter("within")
         .unwrap_or("")
         .split(',')
@@ -261,9 +267,9 @@ struct Checked {
 
 /// `GET check?facts=…`: do all of these hold?
 pub(crate) fn check(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
-    asked.only(&["facts", "limit"])?;
-    let facts = asked.needed("facts")?;
-    let limit = asked.number("limit", 1, 1 << 20)?.max(1);
+    asked.query.only(&["facts", "limit"])?;
+    let facts = asked.query.needed("facts")?;
+    let limit = asked.query.number("limit", 1, 1 << 20)?.max(1);
     let (member, digest) = copy(agent)?;
     tagged(asked, &digest, || {
         let matches = member.0.check(facts, limit);
@@ -365,8 +371,8 @@ struct Explained {
 
 /// `GET explain?a=…&b=…`: why two terms are equal.
 pub(crate) fn explain(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
-    asked.only(&["a", "b"])?;
-    let (left, right) = (asked.needed("a")?, asked.needed("b")?);
+    asked.query.only(&["a", "b"])?;
+    let (left, right) = (asked.query.needed("a")?, asked.query.needed("b")?);
     let (member, digest) = copy(agent)?;
     tagged(asked, &digest, || {
         let own = member.0.explain(left, right).map_err(fault)?;
@@ -389,10 +395,10 @@ pub(crate) fn explain(agent: &Agent, asked: &Asked) -> Result<Response, Problem>
 
 /// `GET timeline`: what happened lately, as JSON, for Perfetto, or as a picture.
 pub(crate) fn timeline(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
-    asked.only(&["from", "limit", "format"])?;
-    let from = asked.number("from", 0, u64::MAX)?;
-    let limit = asked.number("limit", 1_000, 100_000)? as u32;
-    let format = match asked.parameter("format") {
+    asked.query.only(&["from", "limit", "format"])?;
+    let from = asked.query.number("from", 0, u64::MAX)?;
+    let limit = asked.query.number("limit", 1_000, 100_000)? as u32;
+    let format = match asked.query.parameter("format") {
         None if asked.accepts("image/svg+xml") => "svg",
         None => "json",
         Some(format @ ("json" | "perfetto" | "svg")) => format,

@@ -49,7 +49,7 @@ struct Stored {
 
 /// `POST message`: messages of other agents, durable when this is answered.
 pub(crate) fn message(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
-    asked.only(&[])?;
+    asked.query.only(&[])?;
     let messages = match asked.media_type().as_str() {
         BATCH_TYPE => {
             let body = asked.body(MAX_BYTES)?;
@@ -123,7 +123,7 @@ fn agent_of(label: &str) -> Result<AgentId, Problem> {
 pub(crate) fn sync(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
     use eqmesh_service::Member as _;
 
-    asked.only(&[])?;
+    asked.query.only(&[])?;
     let body = asked.body(1 << 20)?;
     let own: Sync = match asked.media_type().as_str() {
         JSON => from_json(body)?,
@@ -215,7 +215,7 @@ fn declarations(text: &str) -> Result<(String, Vec<Skipped>), Problem> {
 
 /// `POST program`: an egglog-style text. Its declarations, rules and terms become facts.
 pub(crate) fn program(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
-    asked.only(&[])?;
+    asked.query.only(&[])?;
     let body = asked.body(MAX_PROGRAM)?;
     let text = match asked.media_type().as_str() {
         JSON => from_json::<Program>(body)?.program,
@@ -252,13 +252,13 @@ struct Work {
 
 /// `POST step`: a bounded amount of work.
 pub(crate) fn step(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
-    asked.only(&["published", "ms", "matches", "nodes"])?;
+    asked.query.only(&["published", "ms", "matches", "nodes"])?;
     let task = Task {
-        published: asked.number("published", 0, u64::MAX)?,
-        milliseconds: asked.number("ms", 500, MAX_WORK)?,
+        published: asked.query.number("published", 0, u64::MAX)?,
+        milliseconds: asked.query.number("ms", 500, MAX_WORK)?,
         budget: Budget {
-            matches: asked.number("matches", 1 << 22, u64::MAX)?,
-            nodes: asked.number("nodes", 1 << 20, u64::MAX)?,
+            matches: asked.query.number("matches", 1 << 22, u64::MAX)?,
+            nodes: asked.query.number("nodes", 1 << 20, u64::MAX)?,
         },
     };
     let worked = agent.work(task).map_err(|error: ServiceError| Problem::of(error, ""))?;

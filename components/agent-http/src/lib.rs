@@ -31,6 +31,7 @@ mod look;
 mod ports;
 mod problem;
 
+use eqmesh_query::Query;
 use eqmesh_service::Service;
 use spin_sdk::http::{Method, Request, Response};
 use spin_sdk::http_component;
@@ -44,56 +45,10 @@ pub(crate) type Agent = Service<Stored, System, Imported>;
 /// A request, taken apart.
 pub(crate) struct Asked<'a> {
     pub(crate) request: &'a Request,
-    /// The query's parameters, in their order.
-    parameters: Vec<(String, String)>,
+    pub(crate) query: Query,
 }
 
 impl Asked<'_> {
-    /// A parameter; the first, if it occurs several times.
-    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        let mut found = self.parameters.iter().filter(|(own, _)| own == name);
-        found.next().map(|(_, value)| value.as_str())
-    }
-
-    /// A parameter each time that it occurs.
-    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let found = self.parameters.iter().filter(move |(own, _)| own == name);
-        found.map(|(_, value)| value.as_str())
-    }
-
-    /// A parameter that must be there.
-    pub(crate) fn needed(&self, name: &str) -> Result<&str, Problem> {
-        let found = self.parameter(name).filter(|value| !value.is_empty());
-        found.ok_or_else(|| Problem::bad_request(format!("the parameter `{name}` is missing")))
-    }
-
-    /// A parameter that is a whole number within bounds.
-    pub(crate) fn number(&self, name: &str, default: u64, most: u64) -> Result<u64, Problem> {
-        let Some(text) = self.parameter(name) else {
-            return Ok(default);
-        };
-        match text.parse::<u64>() {
-            Ok(number) if number <= most => Ok(number),
-            _ => Err(Problem::bad_request(format!(
-                "the parameter `{name}` is a whole number from 0 to {most}, not `{text}`"
-            ))),
-        }
-    }
-
-    /// Fails if there are parameters besides these: a slip of the pen is not to be ignored.
-    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Problem> {
-        match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            Some((name, _)) if known.is_empty() => {
-                Err(Problem::bad_request(format!("there is no parameter `{name}` here")))
-            }
-            Some((name, _)) => Err(Problem::bad_request(format!(
-                "there is no parameter `{name}`; there are {}",
-                known.join(", ")
-            ))),
-            None => Ok(()),
-        }
-    }
-
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.request.header(name).and_then(|value| value.as_str())
     }
@@ -272,9 +227,7 @@ fn serve(request: &Request, configuration: Configuration) -> Result<Response, Pr
     };
     let asked = Asked {
         request,
-        parameters: form_urlencoded::parse(request.query().as_bytes())
-            .into_owned()
-            .collect(),
+        query: Query::parse(request.query()),
     };
     let handler = match request.method() {
         Method::Get | Method::Head => resource.get,
@@ -320,11 +273,9 @@ pub(crate) fn tagged(
     response: impl FnOnce() -> Result<Response, Problem>,
 ) -> Result<Response, Problem> {
     let tag = format!("\"{tag}\"");
-    let has = asked.header("if-none-match").is_some_and(|tags| {
-        tags.split(',')
-            .map(|own| own.trim().trim_start_matches("W/"))
-            .any(|own| own == "*" || own == tag)
-    });
+    let has = asked
+        .header("if-none-match")
+        .is_some_and(|tags| eqmesh_query::has(tags, &tag));
     let mut response = if has {
         let mut response = Response::builder();
         response.status(304).header("cache-control", "no-cache").build()

@@ -47,10 +47,10 @@ fn class(own: ClassShown) -> ShownClass {
 
 /// `GET neighbourhood`: the classes around that of a term.
 pub(crate) fn neighbourhood(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
-    asked.only(&["term", "expand", "classes"])?;
-    let classes = asked.number("classes", 40, MAX_CLASSES as u64)?.max(1) as u32;
-    let term = asked.parameter("term");
-    let expanded: Vec<String> = asked.all("expand").map(str::to_owned).collect();
+    asked.query.only(&["term", "expand", "classes"])?;
+    let classes = asked.query.number("classes", 40, MAX_CLASSES as u64)?.max(1) as u32;
+    let term = asked.query.parameter("term");
+    let expanded: Vec<String> = asked.query.all("expand").map(str::to_owned).collect();
     let (member, digest) = copy(agent)?;
     tagged(asked, &digest, || {
         let size = member.0.summary().size;
@@ -81,9 +81,9 @@ struct Found {
 
 /// `GET search?q=…`: the classes with a node whose text contains something.
 pub(crate) fn search(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
-    asked.only(&["q", "limit"])?;
-    let text = asked.parameter("q").unwrap_or("");
-    let limit = asked.number("limit", 20, MAX_FOUND)? as u32;
+    asked.query.only(&["q", "limit"])?;
+    let text = asked.query.parameter("q").unwrap_or("");
+    let limit = asked.query.number("limit", 20, MAX_FOUND)? as u32;
     let (member, digest) = copy(agent)?;
     tagged(asked, &digest, || {
         let (classes, more) = member.0.search(text, limit);

@@ -1,6 +1,7 @@
 //! Problem details (RFC 9457): how a request is refused.
 
 use eqmesh_agent::Diagnostic;
+use eqmesh_query::QueryError;
 use eqmesh_replica::Fault;
 use eqmesh_service::{ServiceError, StoreError};
 use serde::Serialize;
@@ -57,6 +58,12 @@ pub(crate) struct Problem {
     retry_after: Option<u64>,
     #[serde(skip)]
     allow: Option<&'static str>,
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Problem {
+        Problem::bad_request(error.to_string())
+    }
 }
 
 impl Problem {

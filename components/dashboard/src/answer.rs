@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use eqmesh_query::QueryError;
 use serde::Serialize;
 use spin_sdk::http::Response;
 
@@ -29,6 +30,12 @@ struct Document<'a> {
 
 /// What can be done with everything here.
 pub(crate) const ALLOW: &str = "GET, HEAD, OPTIONS";
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Problem {
+        Problem::bad_request(error.to_string())
+    }
+}
 
 impl Problem {
     fn new(status: u16, kind: &str, title: &str, detail: &str) -> Problem {

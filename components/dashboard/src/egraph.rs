@@ -11,7 +11,7 @@ use crate::network::question;
 
 /// The agent that is asked; the first if none is named.
 fn agent(asked: &Asked, agents: u32) -> Result<u32, Problem> {
-    Ok(asked.number("agent", 0, u64::from(agents.saturating_sub(1)))? as u32)
+    Ok(asked.query.number("agent", 0, u64::from(agents.saturating_sub(1)))? as u32)
 }
 
 fn understood<'a, T: Deserialize<'a>>(agent: u32, body: &'a [u8]) -> Result<T, Problem> {
@@ -26,17 +26,18 @@ fn whole(asked: &Asked, document: &impl Serialize) -> Response {
 }
 
 pub(crate) async fn picture(asked: &Asked, agents: u32) -> Result<Response, Problem> {
-    asked.only(&["agent", "term", "expand", "classes"])?;
+    asked.query.only(&["agent", "term", "expand", "classes"])?;
     let agent = agent(asked, agents)?;
-    let classes = asked.parameter("classes").unwrap_or("40");
+    let classes = asked.query.parameter("classes").unwrap_or("40");
     let mut parameters = vec![("classes", classes)];
     parameters.extend(
         asked
+            .query
             .parameter("term")
             .filter(|term| !term.is_empty())
             .map(|term| ("term", term)),
     );
-    parameters.extend(asked.all("expand").map(|class| ("expand", class)));
+    parameters.extend(asked.query.all("expand").map(|class| ("expand", class)));
     let body = question(agent, "neighbourhood", &parameters).await?;
     let own: ShownNeighbourhood = understood(agent, &body)?;
     Ok(whole(asked, &Picture::of(own)))
@@ -65,10 +66,10 @@ struct Listed {
 }
 
 pub(crate) async fn search(asked: &Asked, agents: u32) -> Result<Response, Problem> {
-    asked.only(&["agent", "q", "limit"])?;
+    asked.query.only(&["agent", "q", "limit"])?;
     let agent = agent(asked, agents)?;
-    let text = asked.parameter("q").unwrap_or("");
-    let limit = asked.parameter("limit").unwrap_or("20");
+    let text = asked.query.parameter("q").unwrap_or("");
+    let limit = asked.query.parameter("limit").unwrap_or("20");
     let body = question(agent, "search", &[("q", text), ("limit", limit)]).await?;
     let found: Found = understood(agent, &body)?;
     let class = |id: String| Class { label: short(&id), id };

@@ -59,7 +59,7 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
     };
     let asked = Asked::of(request);
     let method = asked.request.method();
-    if asked.request.path() == "/events" && matches!(method, Method::Get) && asked.only(&[]).is_ok() {
+    if asked.request.path() == "/events" && matches!(method, Method::Get) && asked.query.only(&[]).is_ok() {
         return events::stream(agents(), out).await;
     }
     let is_head = matches!(method, Method::Head);
@@ -124,7 +124,7 @@ async fn serve(asked: &Asked) -> Result<Response, Problem> {
         "/view/egraph" => return egraph::picture(asked, agents()).await,
         "/view/search" => return egraph::search(asked, agents()).await,
         "/view/timeline" => return timeline::serve(asked, agents()).await,
-        _ => asked.only(&[])?,
+        _ => asked.query.only(&[])?,
     }
     match path {
         "/openapi.json" => Ok(answer(200, "application/json", OPENAPI.to_vec())),

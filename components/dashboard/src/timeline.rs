@@ -22,15 +22,16 @@ struct Told {
 
 fn filter(asked: &Asked) -> Result<Filter, Problem> {
     let mut filter = Filter {
-        after: asked.number("after", 0, u64::MAX)?,
-        limit: asked.number("limit", 500, MAX_EVENTS as u64)? as usize,
+        after: asked.query.number("after", 0, u64::MAX)?,
+        limit: asked.query.number("limit", 500, MAX_EVENTS as u64)? as usize,
         rule: asked
+            .query
             .parameter("rule")
             .filter(|rule| !rule.is_empty())
             .map(str::to_owned),
         ..Filter::default()
     };
-    for agent in asked.list("agents") {
+    for agent in asked.query.list("agents") {
         let number = agent.parse();
         filter.agents.insert(number.map_err(|_| {
             Problem::bad_request(format!(
@@ -38,7 +39,7 @@ fn filter(asked: &Asked) -> Result<Filter, Problem> {
             ))
         })?);
     }
-    for kind in asked.list("kinds") {
+    for kind in asked.query.list("kinds") {
         let known = EventKind::ALL.into_iter().find(|known| known.word() == kind);
         filter.kinds.insert(known.ok_or_else(|| {
             let words = EventKind::ALL.map(EventKind::word).join(", ");
@@ -49,8 +50,10 @@ fn filter(asked: &Asked) -> Result<Filter, Problem> {
 }
 
 pub(crate) async fn serve(asked: &Asked, agents: u32) -> Result<Response, Problem> {
-    asked.only(&["after", "limit", "agents", "kinds", "rule", "format"])?;
-    let format = asked.parameter("format");
+    asked
+        .query
+        .only(&["after", "limit", "agents", "kinds", "rule", "format"])?;
+    let format = asked.query.parameter("format");
     if let Some(other) = format.filter(|format| !["json", "perfetto", "svg"].contains(format)) {
         return Err(Problem::bad_request(format!(
             "`format` is json, perfetto or svg, not `{other}`; leave it out for what the page draws"
