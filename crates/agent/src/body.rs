@@ -1,6 +1,8 @@
 //! What messages say: see `docs/wire-format.md`.
 
 use eqmesh_orchestrator::{Barrier, Claim, MAX_NUMBER_SET, MessageKind, NumberSet, RosterEntry, Vote};
+use eqmesh_reconcile::Key;
+use eqmesh_reconcile::wire::Symbols;
 use eqmesh_replica::wire::{Reader, put, put_bytes, put_dot};
 use eqmesh_replica::{Dot, Fault};
 
@@ -13,6 +15,9 @@ const MAX_RULESET_NAME: usize = 1 << 10;
 
 /// The most claims in one heartbeat.
 pub(crate) const MAX_CLAIMS: usize = 1 << 8;
+
+/// The most symbols in one request: more than pay for any network that there can be, see `node/request.rs`.
+pub(crate) const MAX_SYMBOLS: usize = 1 << 14;
 
 /// The most facts that one acknowledgement refuses, and the longest reason, in bytes.
 pub(crate) const MAX_REFUSALS: usize = 16;
@@ -30,8 +35,8 @@ pub(crate) enum Body {
         /// Facts, in causal order.
         blocks: Blocks,
     },
-    /// `sync`: "I have what my version vector says, send me the rest."
-    Sync,
+    /// `sync`: "Send me what I lack."
+    Sync(Request),
     /// `heartbeat`
     Heartbeat {
         /// The sender's state digest.
@@ -44,6 +49,17 @@ pub(crate) enum Body {
         /// "And these facts of yours I refuse, with the reason": ascending, to their maker alone.
         refused: Vec<(Dot, String)>,
     },
+}
+
+/// How it is said what is lacking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// "I have what my version vector says."
+    Listed,
+    /// "I have what set reconciliation under this key makes of these symbols, from the first on." The message's version vector is empty.
+    Sketched(Key, Symbols),
+    /// The answer to a request with so many symbols: "they do not tell me what you have."
+    Unclear(u32),
 }
 
 /// What a heartbeat says besides the digest.
@@ -151,7 +167,7 @@ impl Body {
     pub(crate) fn kind(&self) -> MessageKind {
         match self {
             Body::State { .. } => MessageKind::State,
-            Body::Sync => MessageKind::Sync,
+            Body::Sync(_) => MessageKind::Sync,
             Body::Heartbeat { .. } => MessageKind::Heartbeat,
             Body::Ack { .. } => MessageKind::Ack,
         }
@@ -176,7 +192,16 @@ impl Body {
                 rulesets.iter().for_each(|name| put_bytes(&mut bytes, name.as_bytes()));
                 blocks.encode(&mut bytes);
             }
-            Body::Sync => {}
+            Body::Sync(Request::Listed) => bytes.push(0),
+            Body::Sync(Request::Sketched(key, symbols)) => {
+                bytes.push(1);
+                bytes.extend(key.0);
+                bytes.extend(symbols.encode());
+            }
+            Body::Sync(Request::Unclear(count)) => {
+                bytes.push(2);
+                put(&mut bytes, u64::from(*count));
+            }
             Body::Ack { refused } => {
                 put(&mut bytes, refused.len() as u64);
                 for (fact, reason) in refused {
@@ -226,7 +251,7 @@ impl Body {
         let mut reader = Reader::new(bytes, "message");
         let body = match kind {
             MessageKind::State => read_state(&mut reader)?,
-            MessageKind::Sync => Body::Sync,
+            MessageKind::Sync => Body::Sync(read_request(&mut reader)?),
             MessageKind::Ack => read_ack(&mut reader)?,
             MessageKind::Heartbeat => Body::Heartbeat {
                 digest: reader.array()?,
@@ -253,6 +278,27 @@ impl Body {
         };
         reader.end()?;
         Ok(body)
+    }
+}
+
+fn read_request(reader: &mut Reader<'_>) -> Result<Request, Fault> {
+    match reader.byte()? {
+        0 => Ok(Request::Listed),
+        1 => {
+            let key = Key(reader.array()?);
+            let symbols = reader.take(reader.left())?;
+            let symbols = Symbols::decode(symbols).map_err(|error| reader.malformed(&error.to_string()))?;
+            let count = symbols.symbols().len();
+            if symbols.first() != 0 || count == 0 {
+                return Err(reader.malformed("symbols of a set do not begin with the first one"));
+            }
+            if count > MAX_SYMBOLS {
+                return Err(Fault::Limit(format!("a request has at most {MAX_SYMBOLS} symbols")));
+            }
+            Ok(Request::Sketched(key, symbols))
+        }
+        2 => Ok(Request::Unclear(reader.small()?)),
+        _ => Err(reader.malformed("a request is of no known kind")),
     }
 }
 
@@ -308,6 +354,7 @@ fn read_ack(reader: &mut Reader<'_>) -> Result<Body, Fault> {
 #[cfg(test)]
 mod tests {
     use eqmesh_orchestrator::Life;
+    use eqmesh_reconcile::{Item, Sketch};
     use eqmesh_replica::AgentId;
     use proptest::prelude::*;
 
@@ -404,7 +451,18 @@ mod tests {
             let refused = refused.into_iter().map(dot).collect();
             Body::Ack { refused }
         });
-        prop_oneof![state, heartbeat, Just(Body::Sync), ack]
+        let sketched = (
+            prop::collection::btree_set(any::<[u8; 16]>(), 0..40),
+            1usize..20,
+            any::<[u8; 16]>(),
+        );
+        let sketched = sketched.prop_map(|(items, length, key)| {
+            let mut sketch = Sketch::new(Key(key), length);
+            items.into_iter().for_each(|item| sketch.insert(Item(item)));
+            Request::Sketched(Key(key), Symbols::of(&sketch, 0..length).expect("they are of a set"))
+        });
+        let request = prop_oneof![Just(Request::Listed), sketched, any::<u32>().prop_map(Request::Unclear)];
+        prop_oneof![state, heartbeat, request.prop_map(Body::Sync), ack]
     }
 
     proptest! {

@@ -57,8 +57,8 @@ struct Mesh {
     nodes: BTreeMap<u32, Node<Native>>,
     stored: BTreeMap<u32, Vec<Vec<u8>>>,
     now: u64,
-    /// Kind of each message that was sent.
-    sent: Vec<MessageKind>,
+    /// Kind of each message that was sent, and how long it was.
+    sent: Vec<(MessageKind, usize)>,
 }
 
 impl Mesh {
@@ -83,7 +83,7 @@ impl Mesh {
             let mut answers = Vec::new();
             for (from, message) in travelling {
                 self.store(from);
-                self.sent.push(message.kind);
+                self.sent.push((message.kind, message.encode().len()));
                 for (&to, node) in &mut self.nodes {
                     let is_for = message.receiver.is_none_or(|receiver| receiver.number() == to);
                     if to != from && is_for {
@@ -251,7 +251,8 @@ fn nothing_is_sent_to_who_is_known_to_have_it() {
     mesh.meaning();
     mesh.sent.clear();
     mesh.run(1, &task(10_000));
-    assert_eq!(mesh.sent, [MessageKind::Heartbeat; 4]);
+    assert!(mesh.sent.iter().all(|(kind, _)| *kind == MessageKind::Heartbeat));
+    assert_eq!(mesh.sent.len(), 4);
 }
 
 #[test]
@@ -469,4 +470,130 @@ fn stored_blocks_are_all_that_a_replica_needs() {
         assert_eq!(replica.settle().waiting, 0);
         assert_eq!(replica.meaning_digest(), meaning);
     }
+}
+
+/// What agents with numbers in a range have made: a block each.
+fn made_by(numbers: std::ops::Range<u32>) -> Vec<Vec<u8>> {
+    let block = |number: u32| {
+        let mut node = node(number, 0, number + 1);
+        node.submit(&format!("(datatype Math (Num i64)) (let t{number} (Num {number}))"), 0)
+            .unwrap();
+        node.unstored().parts
+    };
+    numbers.flat_map(block).collect()
+}
+
+/// Two members who have what these agents have made besides the common ones, and come to have all of it. Answers how long the requests were that it took.
+fn requests(common: &[Vec<u8>], mine: std::ops::Range<u32>, theirs: std::ops::Range<u32>) -> Vec<usize> {
+    let mut mesh = Mesh::default();
+    for (number, own) in [(0, mine), (1, theirs)] {
+        let mut node = node(number, 0, 2);
+        assert_eq!(node.restore(&[common, &made_by(own)].concat(), 0), 0);
+        mesh.enter(number, node, false);
+    }
+    mesh.run(20, &task(0));
+    let (digest, version) = (mesh.get(0).state_digest(), mesh.get(0).version());
+    assert_eq!((mesh.get(1).state_digest(), mesh.get(1).version()), (digest, version));
+    let sent = mesh.sent.iter();
+    sent.filter(|(kind, _)| *kind == MessageKind::Sync)
+        .map(|&(_, bytes)| bytes)
+        .collect()
+}
+
+/// The vector of so many agents with one fact each, as bytes: their numbers take two.
+fn listed(agents: usize) -> usize {
+    3 * agents
+}
+
+#[test]
+fn where_many_have_made_facts_a_request_is_as_long_as_the_difference() {
+    const COMMON: u32 = 3000;
+    let common = made_by(1000..1000 + COMMON);
+    // As many as the first symbols tell.
+    let few = requests(&common, 100..103, 200..207);
+    assert!(!few.is_empty());
+    assert!(few.iter().all(|bytes| *bytes < 64 * 25 + 100), "{few:?}");
+    // More than they tell: asked again with more of them,
+    let some = requests(&common, 100..150, 200..250);
+    let bound = 256 * 25 + 100;
+    assert!(some.iter().any(|bytes| *bytes > 64 * 25 + 100), "{some:?}");
+    assert!(
+        some.iter()
+            .all(|bytes| *bytes < bound && *bytes < listed(COMMON as usize)),
+        "{some:?}"
+    );
+    // and with more of them than the vector would take: that is sent.
+    let many = requests(&common, 100..400, 500..800);
+    assert!(many.iter().any(|bytes| *bytes >= listed(COMMON as usize)), "{many:?}");
+    assert!(
+        many.iter().all(|bytes| *bytes < 2 * listed(COMMON as usize)),
+        "{many:?}"
+    );
+    // Of few agents the vector is short.
+    let short = requests(&made_by(1000..1100), 100..103, 200..203);
+    assert!(!short.is_empty());
+    assert!(
+        short.iter().all(|bytes| (listed(100)..2 * listed(100)).contains(bytes)),
+        "{short:?}"
+    );
+}
+
+#[test]
+fn what_nobody_asked_for_is_no_reason_to_ask() {
+    let mut mesh = Mesh::founded(2);
+    mesh.submit(0, PROGRAM);
+    mesh.run(20, &task(10_000));
+    let sync = |body: Vec<u8>| Message {
+        id: 1 << 20,
+        kind: MessageKind::Sync,
+        sender: AgentId(1),
+        receiver: Some(AgentId(0)),
+        topic: "agent.0.sync".to_owned(),
+        version: VersionVector::default(),
+        at: eqmesh_timeline::Timestamp { micros: 1, logical: 0 },
+        body,
+    };
+    let (digest, now) = (mesh.get(0).state_digest(), mesh.now);
+    // "So many symbols do not tell", of no request.
+    for count in [0u8, 1, 64, 127] {
+        assert_eq!(mesh.get(0).receive(&sync(vec![2, count]), now), Ok(Vec::new()));
+    }
+    // Symbols of no set.
+    let mut symbols = [vec![1], vec![7; 16], b"eqr\x01".to_vec(), vec![1, 0, 1, 0], vec![9; 22]].concat();
+    let answers = mesh.get(0).receive(&sync(symbols.clone()), now).unwrap();
+    assert_eq!(answers.len(), 1);
+    assert_eq!(
+        (answers[0].kind, answers[0].body.as_slice()),
+        (MessageKind::Sync, &[2, 1][..])
+    );
+    // Symbols that are broken off, that begin later, or that are none.
+    symbols.pop();
+    assert!(matches!(
+        mesh.get(0).receive(&sync(symbols.clone()), now),
+        Err(Fault::Malformed(_))
+    ));
+    symbols.push(9);
+    symbols[22] = 1;
+    assert!(matches!(
+        mesh.get(0).receive(&sync(symbols), now),
+        Err(Fault::Malformed(_))
+    ));
+    let none = [vec![1], vec![7; 16], b"eqr\x01".to_vec(), vec![1, 0, 0]].concat();
+    assert!(matches!(
+        mesh.get(0).receive(&sync(none), now),
+        Err(Fault::Malformed(_))
+    ));
+    for other in [vec![], vec![0, 0], vec![3, 1], vec![2]] {
+        assert!(matches!(
+            mesh.get(0).receive(&sync(other), now),
+            Err(Fault::Malformed(_))
+        ));
+    }
+    assert_eq!(mesh.get(0).state_digest(), digest);
+    // An agent that runs in rounds reconciles no sets.
+    let mut rounds = node(0, 0, 2);
+    assert!(matches!(
+        rounds.receive(&sync(vec![2, 64]), now),
+        Err(Fault::Misplaced(_))
+    ));
 }

@@ -53,7 +53,8 @@ fn ask(node: &mut Node<Native>, version: VersionVector) -> Vec<Message> {
         topic: MessageKind::Sync.topic(sender, receiver).expect("both have numbers"),
         version,
         at: Timestamp::default(),
-        body: Vec::new(),
+        // "I have what my version vector says."
+        body: vec![0],
     };
     let mut answers = node.receive(&question, 0).expect("it serves");
     for answer in &mut answers {

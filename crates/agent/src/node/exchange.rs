@@ -1,6 +1,7 @@
 //! Exchange between members of a network that runs free: what is said at every tick, and what is made of what others say.
 
 mod kept;
+mod request;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -435,14 +436,7 @@ impl<P: Parts> Node<P> {
                     }
                 }
             }
-            Body::Sync => {
-                self.note_of(EventKind::SyncStarted, message, now);
-                let to = AgentId(number);
-                for body in self.parcels_since(&message.version) {
-                    messages.push(self.send(Some(to), &body, now, Phase::Reconcile));
-                }
-                self.note_of(EventKind::SyncCompleted, message, now);
-            }
+            Body::Sync(request) => self.answer(message, request, now, &mut messages)?,
             Body::Heartbeat { digest, more } => {
                 self.note_of(EventKind::Heartbeat, message, now);
                 if let More::Pulse(pulse) = more {
@@ -507,7 +501,9 @@ impl<P: Parts> Node<P> {
         exchange.caught_up |= takes_part && peer.has.iter().len() > 0 && version.covers(&peer.has);
         if exchange.wants(apart) {
             exchange.asked = Some(ticks);
-            messages.push(self.send(Some(AgentId(number)), &Body::Sync, now, Phase::Reconcile));
+            let likely = self.likely_difference(number);
+            let request = self.request(likely);
+            messages.push(self.send(Some(AgentId(number)), &Body::Sync(request), now, Phase::Reconcile));
         }
     }
 }

@@ -6,7 +6,7 @@ use eqmesh_timeline::{Entry, EventKind, Phase};
 
 use super::{MAX_KEPT, Node, misfit};
 use crate::blocks::Blocks;
-use crate::body::{Ballot, Body, More};
+use crate::body::{Ballot, Body, More, Request};
 use crate::message::Message;
 use crate::ports::{Graph, Log, Network, Parts};
 
@@ -74,7 +74,12 @@ impl<P: Parts> Node<P> {
                     (None, false) => {}
                 }
             }
-            Body::Sync => {
+            Body::Sync(Request::Sketched(..) | Request::Unclear(_)) => {
+                return Err(Fault::Misplaced(
+                    "a network that runs in rounds asks for facts by version vectors alone".to_owned(),
+                ));
+            }
+            Body::Sync(Request::Listed) => {
                 self.note_received(message, now);
                 self.note(
                     EventKind::SyncStarted,
@@ -130,7 +135,7 @@ impl<P: Parts> Node<P> {
                 if matches!(more, More::Ballot(..)) {
                     self.progress(now, &mut messages)?;
                 } else if self.network.round().1.is_none() && !self.graph.version().covers(&message.version) {
-                    messages.push(self.send(Some(from), &Body::Sync, now, Phase::Reconcile));
+                    messages.push(self.send(Some(from), &Body::Sync(Request::Listed), now, Phase::Reconcile));
                 }
             }
             Body::Ack { refused } => {
@@ -258,12 +263,13 @@ impl<P: Parts> Node<P> {
         let kind = body.kind();
         let (body_ref, body) = (body, body.encode());
         let topic = self.network.topic(kind, self.config.id, receiver);
-        // The digest says the same, but for who has to know what everybody has.
+        // The digest or the symbols say the same, but for who has to know what everybody has.
         let version = match body_ref {
             Body::Heartbeat {
                 more: More::Pulse(pulse),
                 ..
             } if pulse.cut.or(pulse.beginning).is_none() => VersionVector::default(),
+            Body::Sync(Request::Sketched(..) | Request::Unclear(_)) => VersionVector::default(),
             _ => (*self.version()).clone(),
         };
         let at = self.note(EventKind::Sent, receiver, Some(id), None, body.len() as u64, now, phase);
