@@ -204,7 +204,7 @@ pub(crate) fn run(arguments: &EngineArguments) -> Result<ExitCode> {
     if workloads.is_empty() {
         bail!("no workload has such a name");
     }
-    let program = program::build("eqmesh-contestants", "measured")?;
+    let program = program::build("eqmesh-contestants", "measured", &[])?;
     if !arguments.json {
         println!(
             "{:<16} {:<7} {:<7} {:>9} {:>8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>11} {:>11} {:>7}",

@@ -5,6 +5,8 @@ mod ours;
 mod program;
 mod replica;
 mod replication;
+mod services;
+mod table;
 
 use std::process::ExitCode;
 
@@ -26,6 +28,8 @@ enum Command {
     Replication(replication::ReplicationArguments),
     /// What replicas send, keep and take in, against targets and next to other replicated stores.
     Replica(replica::ReplicaArguments),
+    /// What the deployed network bears: broker, gateway and host as processes of their own, against targets.
+    Services(services::ServicesArguments),
     /// One run in WebAssembly, for `engine` to start.
     #[command(hide = true)]
     Worker(engine::WorkerArguments),
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
         Command::Engine(arguments) => engine::run(&arguments),
         Command::Replication(arguments) => replication::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Replica(arguments) => replica::run(&arguments),
+        Command::Services(arguments) => services::run(&arguments),
         Command::Worker(arguments) => engine::work(&arguments),
     };
     match result {

@@ -5,12 +5,13 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-/// Builds a program of the workspace with a profile, and answers where it is. Cargo tells of its progress on the standard error.
-pub(crate) fn build(package: &str, profile: &str) -> Result<PathBuf> {
+/// Builds a program of the workspace with a profile and features, and answers where it is. Cargo tells of its progress on the standard error.
+pub(crate) fn build(package: &str, profile: &str, features: &[&str]) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--profile", profile, "--package", package])
+        .args(["--features", &features.join(",")])
         .args(["--message-format", "json-render-diagnostics"])
         .stderr(Stdio::inherit())
         .output()

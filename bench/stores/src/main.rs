@@ -3,6 +3,7 @@
 
 mod exchange;
 mod growth;
+mod networks;
 mod peers;
 mod reconciliation;
 mod replay;
@@ -32,6 +33,10 @@ enum Part {
     Replay,
     /// Beginning with what was kept.
     Load,
+    /// Many agents, in virtual time.
+    Simulate,
+    /// A network that was torn, in virtual time.
+    Heal,
 }
 
 fn main() -> Result<()> {
@@ -42,6 +47,8 @@ fn main() -> Result<()> {
         Part::Reconcile => reconciliation::rows()?,
         Part::Replay => replay::replay()?,
         Part::Load => replay::load()?,
+        Part::Simulate => networks::simulate()?,
+        Part::Heal => networks::heal()?,
     };
     for row in rows {
         println!("{}", serde_json::to_string(&row)?);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::processes::{Deployment, text};
+use crate::processes::{Deployment, HostKind, text};
 
 fn program() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/sums.egg");
@@ -13,7 +13,11 @@ fn program() -> String {
 
 #[test]
 fn a_program_goes_through_a_broker_and_every_command_tells_of_it() {
-    let mut network = Deployment::start();
+    use_it(Deployment::start(HostKind::Embedded));
+}
+
+/// Every command of the client, what is told of mistakes, and a restart of everything.
+pub(crate) fn use_it(mut network: Deployment) {
     let ok = |network: &Deployment, arguments: &[&str]| {
         let output = network.eqmesh(arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));

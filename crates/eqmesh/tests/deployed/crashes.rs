@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::processes::{Deployment, text};
+use crate::processes::{Deployment, HostKind, text};
 
 /// How often something is killed.
 const KILLS: u64 = 20;
@@ -39,7 +39,7 @@ fn work(url: &str, stop: &AtomicBool, count: &AtomicUsize) -> Vec<u64> {
 
 #[test]
 fn what_was_acknowledged_survives_whatever_is_killed() {
-    let mut network = Deployment::start();
+    let mut network = Deployment::start(HostKind::Embedded);
     let folder = tempfile::tempdir().unwrap();
     let base = folder.path().join("base.egg");
     std::fs::write(

@@ -1,6 +1,7 @@
 //! The processes of a deployed network. They are killed when this is dropped.
 
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -8,6 +9,8 @@ use std::time::{Duration, Instant};
 use eqmesh_nats_fixture::Server;
 use serde_json::Value;
 use tempfile::TempDir;
+
+const EQMESH: &str = env!("CARGO_BIN_EXE_eqmesh");
 
 /// For tests alone.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -17,15 +20,31 @@ pub(crate) fn manifest() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml")
 }
 
-/// A process that dies with its owner.
+/// A process that dies with its owner, and all that it has started with it.
 struct Process(Child);
+
+impl Process {
+    fn start(command: &mut Command) -> Process {
+        Process(command.process_group(0).spawn().unwrap())
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // As kill -9 does.
+        let group = format!("-{}", self.0.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// What serves the agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HostKind {
+    /// `eqmesh serve`.
+    Embedded,
+    /// `spin up`.
+    Spin,
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
@@ -37,6 +56,7 @@ pub(crate) struct Deployment {
     pub(crate) nats: Server,
     folder: TempDir,
     port: u16,
+    kind: HostKind,
     host: Option<Process>,
     gateway: Option<Process>,
     agent: ureq::Agent,
@@ -44,7 +64,7 @@ pub(crate) struct Deployment {
 
 impl Deployment {
     /// Starts all three, and waits until the agents answer.
-    pub(crate) fn start() -> Deployment {
+    pub(crate) fn start(kind: HostKind) -> Deployment {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
@@ -56,10 +76,14 @@ impl Deployment {
             nats: Server::start(""),
             folder: tempfile::tempdir().unwrap(),
             port,
+            kind,
             host: None,
             gateway: None,
             agent: configuration.into(),
         };
+        if kind == HostKind::Spin {
+            deployment.place_components();
+        }
         deployment.start_host();
         deployment.start_gateway();
         deployment.answers();
@@ -70,13 +94,23 @@ impl Deployment {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn command(&self, log: &str) -> Command {
+    /// Puts the manifest, as it is, and the components that it names into the folder.
+    fn place_components(&self) {
+        let services = self.folder.path().join("target/spin");
+        std::fs::create_dir_all(&services).unwrap();
+        for (name, bytes) in eqmesh_composer::services().unwrap() {
+            std::fs::write(services.join(format!("{name}.wasm")), bytes).unwrap();
+        }
+        std::fs::copy(manifest(), self.folder.path().join("spin.toml")).unwrap();
+    }
+
+    fn command(&self, program: &str, log: &str) -> Command {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(self.folder.path().join(log))
             .unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_eqmesh"));
+        let mut command = Command::new(program);
         command
             .current_dir(self.folder.path())
             .env("SPIN_VARIABLE_WEBHOOK_SECRET", SECRET)
@@ -89,22 +123,32 @@ impl Deployment {
     }
 
     pub(crate) fn start_host(&mut self) {
-        let child = self
-            .command("host.log")
-            .args(["serve", "--no-carrier", "--listen", &format!("127.0.0.1:{}", self.port)])
-            .arg("--state")
-            .arg(self.folder.path().join("state"))
-            .arg(manifest())
-            .spawn();
-        self.host = Some(Process(child.unwrap()));
+        let listen = format!("127.0.0.1:{}", self.port);
+        let state = self.folder.path().join("state");
+        let mut command = match self.kind {
+            HostKind::Embedded => {
+                let mut command = self.command(EQMESH, "host.log");
+                command
+                    .args(["serve", "--no-carrier", "--listen", &listen, "--state"])
+                    .arg(state)
+                    .arg(manifest());
+                command
+            }
+            HostKind::Spin => {
+                let mut command = self.command("spin", "host.log");
+                command
+                    .args(["up", "--quiet", "--listen", &listen, "--state-dir"])
+                    .arg(state);
+                command
+            }
+        };
+        self.host = Some(Process::start(&mut command));
     }
 
     pub(crate) fn start_gateway(&mut self) {
-        let child = self
-            .command("gateway.log")
-            .args(["gateway", "--app", &self.url(), "--nats", &self.nats.url()])
-            .spawn();
-        self.gateway = Some(Process(child.unwrap()));
+        let mut command = self.command(EQMESH, "gateway.log");
+        command.args(["gateway", "--app", &self.url(), "--nats", &self.nats.url()]);
+        self.gateway = Some(Process::start(&mut command));
     }
 
     pub(crate) fn kill_host(&mut self) {
@@ -177,7 +221,7 @@ impl Deployment {
 
     /// A command of the client, or another one that ends by itself.
     pub(crate) fn eqmesh(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_eqmesh"));
+        let mut command = Command::new(EQMESH);
         let command = command
             .args(arguments)
             .current_dir(self.folder.path())

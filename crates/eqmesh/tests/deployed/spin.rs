@@ -1,47 +1,57 @@
 //! The manifest on Spin itself, where there is one.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Command;
 
-use crate::processes::{manifest, text};
+use serde_json::Value;
 
-/// Asks Spin to read the manifest and to load every component, which needs their files. Serving them is for a machine with Spin: this one says so if it has none.
+use crate::client::use_it;
+use crate::processes::{Deployment, HostKind};
+
+/// The network on Spin does what it does on the embedded host, with the same manifest, the same components, and a broker: every command of the client, and a restart of
+/// everything. This says so where there is no `spin`.
 #[test]
-fn spin_takes_the_manifest() {
-    let Ok(version) = Command::new("spin").arg("--version").output() else {
+fn spin_serves_the_network() {
+    if Command::new("spin").arg("--version").output().is_err() {
         // Past what the test harness keeps to itself.
         let said =
             "SKIPPED: spin.toml on Spin itself, since there is no `spin` on the PATH; the embedded host runs it\n";
         std::io::stderr().write_all(said.as_bytes()).unwrap();
         return;
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let services = folder.path().join("target/spin");
-    std::fs::create_dir_all(&services).unwrap();
-    for (name, bytes) in eqmesh_composer::services().unwrap() {
-        std::fs::write(services.join(format!("{name}.wasm")), bytes).unwrap();
     }
-    std::fs::copy(manifest(), folder.path().join("spin.toml")).unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
-    let mut spin = Command::new("spin")
-        .current_dir(folder.path())
-        .args(["up", "--listen", &address.to_string(), "--quiet"])
-        .env("SPIN_VARIABLE_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-        .spawn()
+    let network = Deployment::start(HostKind::Spin);
+    // The page, its data, and the description of the interface.
+    for (path, part) in [
+        ("/", "<!DOCTYPE html>"),
+        ("/plain", "of 9 agents"),
+        ("/openapi.json", "\"openapi\""),
+        ("/view/examples", "Sums and products"),
+    ] {
+        let mut answer = ureq::get(format!("{}{path}", network.url())).call().unwrap();
+        let body = answer.body_mut().read_to_string().unwrap();
+        assert!(body.contains(part), "{path}: {body:.300}");
+    }
+    let status = first_event(&network);
+    assert_eq!(status["agents"].as_array().map(Vec::len), Some(9), "{status:#}");
+    // Without a signature nothing is delivered.
+    let unsigned = ureq::post(format!("{}/nats/webhook/agent.1.state", network.url()))
+        .config()
+        .http_status_as_error(false)
+        .build()
+        .content_type("application/vnd.eqmesh.delivery")
+        .send(&[0u8; 20][..])
         .unwrap();
-    let mut healthy = None;
-    for _ in 0..600 {
-        let asked = ureq::get(format!("http://{address}/health")).call();
-        if let Ok(mut answer) = asked {
-            healthy = answer.body_mut().read_to_string().ok();
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    let _ = spin.kill();
-    let _ = spin.wait();
-    let healthy = healthy.unwrap_or_else(|| panic!("{} does not answer", text(&version.stdout).trim()));
-    assert!(healthy.contains("\"healthy\":9"), "{healthy}");
+    assert_eq!(unsigned.status(), 401);
+    use_it(network);
+}
+
+/// The status that server-sent events begin with: it comes although the stream stays open.
+fn first_event(network: &Deployment) -> Value {
+    let mut events = ureq::get(format!("{}/events", network.url())).call().unwrap();
+    assert_eq!(events.headers()["content-type"], "text/event-stream");
+    let lines = BufReader::new(events.body_mut().as_reader()).lines();
+    let data = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("data:").map(str::to_owned));
+    serde_json::from_str(data.expect("an event has data").trim()).unwrap()
 }
