@@ -13,7 +13,7 @@ use spin_sdk::http::Response;
 use crate::look::names;
 use crate::ports::Imported;
 use crate::problem::Problem;
-use crate::{Agent, Asked, answer, json, tagged};
+use crate::{Agent, Asked, answer, json, tagged, unchanged};
 
 /// The most e-nodes on one page.
 const MAX_PAGE: u64 = 1_000;
@@ -41,11 +41,23 @@ pub(crate) fn plain(own: eqmesh_language::Diagnostic) -> Diagnostic {
     }
 }
 
-/// A copy of the agent with all its facts, and its state digest, which tells all answers about the e-graph apart from those before.
-pub(crate) fn copy(agent: &Agent) -> Result<(Imported, String), Problem> {
+/// The answer to a question about the e-graph, made of a copy of the agent with all its facts. Its tag is the state digest, which tells all answers about the e-graph apart from those before:
+/// who has it already is told so by what the state says, and nothing is restored for that.
+pub(crate) fn answered(
+    agent: &Agent,
+    asked: &Asked,
+    answer: impl FnOnce(&Imported, &str) -> Result<Response, Problem>,
+) -> Result<Response, Problem> {
+    if asked.header("if-none-match").is_some() {
+        let digest = agent.state().map_err(failed)?.state_digest;
+        // One that has not worked has none yet.
+        if !digest.is_empty() && asked.has(&digest) {
+            return Ok(unchanged(&digest));
+        }
+    }
     let member = agent.copy().map_err(failed)?;
     let digest = hex(&member.0.summary().state_digest);
-    Ok((member, digest))
+    tagged(asked, &digest, || answer(&member, &digest))
 }
 
 /// `GET state`: the agent at a glance. Reads one small value, whatever the size of the e-graph.
@@ -140,8 +152,7 @@ pub(crate) fn egraph(agent: &Agent, asked: &Asked) -> Result<Response, Problem> 
             (Some(operator.to_owned()), offset)
         }
     };
-    let (member, digest) = copy(agent)?;
-    tagged(asked, &digest, || {
+    answered(agent, asked, |member, digest| {
         let summary = member.0.summary();
         let sizes: BTreeMap<String, u64> = member.0.sizes().into_iter().collect();
         let wanted = asked.query.parameter("operator");
@@ -185,7 +196,7 @@ pub(crate) fn egraph(agent: &Agent, asked: &Asked) -> Result<Response, Problem> 
             }
         }
         let page = Page {
-            state_digest: digest.clone(),
+            state_digest: digest.to_owned(),
             enodes: summary.size.enodes,
             eclasses: summary.size.eclasses,
             operators: sizes,
@@ -238,8 +249,7 @@ pub(crate) fn extract(agent: &Agent, asked: &Asked) -> Result<Response, Problem>
         };
     }
     let within = (!within.is_empty()).then_some(within);
-    let (member, digest) = copy(agent)?;
-    tagged(asked, &digest, || {
+    answered(agent, asked, |member, digest| {
         let found = member.0.extract(term, variants, cost, within).map_err(fault)?;
         let results = found
             .into_iter()
@@ -251,7 +261,7 @@ pub(crate) fn extract(agent: &Agent, asked: &Asked) -> Result<Response, Problem>
         Ok(json(
             200,
             &Terms {
-                state_digest: digest.clone(),
+                state_digest: digest.to_owned(),
                 results,
             },
         ))
@@ -270,14 +280,13 @@ pub(crate) fn check(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
     asked.query.only(&["facts", "limit"])?;
     let facts = asked.query.needed("facts")?;
     let limit = asked.query.number("limit", 1, 1 << 20)?.max(1);
-    let (member, digest) = copy(agent)?;
-    tagged(asked, &digest, || {
+    answered(agent, asked, |member, digest| {
         let matches = member.0.check(facts, limit);
         let matches = matches.map_err(|own| Problem::text(crate::ports::diagnostics(own), facts))?;
         Ok(json(
             200,
             &Checked {
-                state_digest: digest.clone(),
+                state_digest: digest.to_owned(),
                 holds: matches > 0,
                 matches,
             },
@@ -373,8 +382,7 @@ struct Explained {
 pub(crate) fn explain(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
     asked.query.only(&["a", "b"])?;
     let (left, right) = (asked.query.needed("a")?, asked.query.needed("b")?);
-    let (member, digest) = copy(agent)?;
-    tagged(asked, &digest, || {
+    answered(agent, asked, |member, digest| {
         let own = member.0.explain(left, right).map_err(fault)?;
         let steps = |own: Vec<types::ExplanationStep>| own.into_iter().map(Step::from).collect();
         let lemma = |own: types::Lemma| Lemma {
@@ -385,7 +393,7 @@ pub(crate) fn explain(agent: &Agent, asked: &Asked) -> Result<Response, Problem>
         Ok(json(
             200,
             &Explained {
-                state_digest: digest.clone(),
+                state_digest: digest.to_owned(),
                 steps: steps(own.steps),
                 lemmas: own.lemmas.into_iter().map(lemma).collect(),
             },
@@ -395,8 +403,9 @@ pub(crate) fn explain(agent: &Agent, asked: &Asked) -> Result<Response, Problem>
 
 /// `GET timeline`: what happened lately, as JSON, for Perfetto, or as a picture.
 pub(crate) fn timeline(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
-    asked.query.only(&["from", "limit", "format"])?;
+    asked.query.only(&["from", "after", "limit", "format"])?;
     let from = asked.query.number("from", 0, u64::MAX)?;
+    let after = asked.query.number("after", 0, u64::MAX)?;
     let limit = asked.query.number("limit", 1_000, 100_000)? as u32;
     let format = match asked.query.parameter("format") {
         None if asked.accepts("image/svg+xml") => "svg",
@@ -417,7 +426,8 @@ pub(crate) fn timeline(agent: &Agent, asked: &Asked) -> Result<Response, Problem
     });
     let (events, left_out, metrics) = match told {
         Some((own, log, _)) => {
-            let events = log.events(from, limit);
+            let mut events = log.events(from, limit);
+            events.retain(|event| event.at.micros > after || after == 0);
             let metrics = log.metrics();
             let recorded: u64 = metrics.counts.iter().map(|&(_, count)| count).sum();
             let left_out = recorded.saturating_sub(events.len() as u64);

@@ -58,6 +58,12 @@ impl Asked<'_> {
         self.header("accept").is_some_and(|accept| accept.contains(media))
     }
 
+    /// Whether the client has what goes by this tag already.
+    pub(crate) fn has(&self, tag: &str) -> bool {
+        self.header("if-none-match")
+            .is_some_and(|tags| eqmesh_query::has(tags, &format!("\"{tag}\"")))
+    }
+
     /// The body's type without parameters, in lower case; empty if it is not given.
     pub(crate) fn media_type(&self) -> String {
         let media = self.header("content-type").unwrap_or_default();
@@ -272,16 +278,17 @@ pub(crate) fn tagged(
     tag: &str,
     response: impl FnOnce() -> Result<Response, Problem>,
 ) -> Result<Response, Problem> {
-    let tag = format!("\"{tag}\"");
-    let has = asked
-        .header("if-none-match")
-        .is_some_and(|tags| eqmesh_query::has(tags, &tag));
-    let mut response = if has {
-        let mut response = Response::builder();
-        response.status(304).header("cache-control", "no-cache").build()
-    } else {
-        response()?
-    };
-    response.set_header("etag", tag);
+    if asked.has(tag) {
+        return Ok(unchanged(tag));
+    }
+    let mut response = response()?;
+    response.set_header("etag", format!("\"{tag}\""));
     Ok(response)
+}
+
+/// That the client has what goes by this tag.
+pub(crate) fn unchanged(tag: &str) -> Response {
+    let mut response = Response::builder();
+    let response = response.status(304).header("cache-control", "no-cache");
+    response.header("etag", format!("\"{tag}\"")).build()
 }

@@ -7,9 +7,9 @@ use eqmesh_service::{ColorNames, ShownClass, ShownNeighbourhood, ShownNode};
 use serde::Serialize;
 use spin_sdk::http::Response;
 
-use crate::ask::{copy, fault};
+use crate::ask::{answered, fault};
 use crate::problem::Problem;
-use crate::{Agent, Asked, json, tagged};
+use crate::{Agent, Asked, json};
 
 /// The most classes that a search brings.
 const MAX_FOUND: u64 = 1_000;
@@ -51,15 +51,14 @@ pub(crate) fn neighbourhood(agent: &Agent, asked: &Asked) -> Result<Response, Pr
     let classes = asked.query.number("classes", 40, MAX_CLASSES as u64)?.max(1) as u32;
     let term = asked.query.parameter("term");
     let expanded: Vec<String> = asked.query.all("expand").map(str::to_owned).collect();
-    let (member, digest) = copy(agent)?;
-    tagged(asked, &digest, || {
+    answered(agent, asked, |member, digest| {
         let size = member.0.summary().size;
         let found = member.0.neighbourhood(term, &expanded, classes).map_err(fault)?;
         let found = eqmesh_egraph::neighbourhood::Neighbourhood::from(found);
         Ok(json(
             200,
             &ShownNeighbourhood {
-                state_digest: digest.clone(),
+                state_digest: digest.to_owned(),
                 enodes: size.enodes,
                 eclasses: size.eclasses,
                 classes: found.classes.into_iter().map(class).collect(),
@@ -84,13 +83,12 @@ pub(crate) fn search(agent: &Agent, asked: &Asked) -> Result<Response, Problem> 
     asked.query.only(&["q", "limit"])?;
     let text = asked.query.parameter("q").unwrap_or("");
     let limit = asked.query.number("limit", 20, MAX_FOUND)? as u32;
-    let (member, digest) = copy(agent)?;
-    tagged(asked, &digest, || {
+    answered(agent, asked, |member, digest| {
         let (classes, more) = member.0.search(text, limit);
         Ok(json(
             200,
             &Found {
-                state_digest: digest.clone(),
+                state_digest: digest.to_owned(),
                 classes,
                 more,
             },

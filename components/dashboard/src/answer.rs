@@ -127,12 +127,17 @@ pub(crate) fn tag_of(bytes: &[u8]) -> String {
 
 /// The answer, or 304 if the client has what goes by this tag.
 pub(crate) fn tagged(asked: &Asked, tag: &str, response: impl FnOnce() -> Response) -> Response {
-    let mut response = if asked.has(tag) {
-        let mut response = Response::builder();
-        response.status(304).header("cache-control", "no-cache").build()
-    } else {
-        response()
-    };
+    if asked.has(tag) {
+        return unchanged(tag);
+    }
+    let mut response = response();
     response.set_header("etag", tag);
     response
+}
+
+/// That the client has what goes by this tag.
+pub(crate) fn unchanged(tag: &str) -> Response {
+    let mut response = Response::builder();
+    let response = response.status(304).header("cache-control", "no-cache");
+    response.header("etag", tag).build()
 }

@@ -5,24 +5,48 @@ use eqmesh_view::egraph::{Picture, short};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::Response;
 
-use crate::answer::{Problem, json, tag_of, tagged};
+use crate::answer::{Problem, json, unchanged};
 use crate::asked::Asked;
-use crate::network::question;
+use crate::network::{Told, question};
 
 /// The agent that is asked; the first if none is named.
 fn agent(asked: &Asked, agents: u32) -> Result<u32, Problem> {
     Ok(asked.query.number("agent", 0, u64::from(agents.saturating_sub(1)))? as u32)
 }
 
-fn understood<'a, T: Deserialize<'a>>(agent: u32, body: &'a [u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::silent(agent, &format!("its answer is none: {error}")))
-}
+/// What this component makes of answers differs from one version of it to another.
+const VERSION: &str = concat!("-", env!("CARGO_PKG_VERSION"), "\"");
 
-/// A document with a tag of its own bytes.
-fn whole(asked: &Asked, document: &impl Serialize) -> Response {
-    let response = json(200, document);
-    let tag = tag_of(response.body());
-    tagged(asked, &tag, || response)
+/// The answer that is made of an agent's. It goes by the agent's tag, so that one that the client has already costs the agent next to nothing.
+async fn made_of<T: for<'de> Deserialize<'de>, M: Serialize>(
+    asked: &Asked,
+    agent: u32,
+    resource: &str,
+    parameters: &[(&str, &str)],
+    make: impl FnOnce(T) -> M,
+) -> Result<Response, Problem> {
+    let known = asked.header("if-none-match").unwrap_or_default();
+    let known: Vec<String> = known
+        .split(',')
+        .filter_map(|tag| match tag.trim() {
+            "*" => Some("*".to_owned()),
+            tag => Some(format!("{}\"", tag.strip_suffix(VERSION)?)),
+        })
+        .collect();
+    let known = (!known.is_empty()).then(|| known.join(","));
+    let own = |tag: &str| format!("{}{VERSION}", tag.trim_end_matches('"'));
+    match question(agent, resource, parameters, known.as_deref()).await? {
+        Told::Unchanged(tag) => Ok(unchanged(&own(&tag))),
+        Told::Answer(body, tag) => {
+            let told = serde_json::from_slice(&body)
+                .map_err(|error| Problem::silent(agent, &format!("its answer is none: {error}")))?;
+            let mut response = json(200, &make(told));
+            if let Some(tag) = tag {
+                response.set_header("etag", own(&tag));
+            }
+            Ok(response)
+        }
+    }
 }
 
 pub(crate) async fn picture(asked: &Asked, agents: u32) -> Result<Response, Problem> {
@@ -38,9 +62,10 @@ pub(crate) async fn picture(asked: &Asked, agents: u32) -> Result<Response, Prob
             .map(|term| ("term", term)),
     );
     parameters.extend(asked.query.all("expand").map(|class| ("expand", class)));
-    let body = question(agent, "neighbourhood", &parameters).await?;
-    let own: ShownNeighbourhood = understood(agent, &body)?;
-    Ok(whole(asked, &Picture::of(own)))
+    made_of(asked, agent, "neighbourhood", &parameters, |own: ShownNeighbourhood| {
+        Picture::of(own)
+    })
+    .await
 }
 
 /// What an agent answers to a search.
@@ -70,14 +95,18 @@ pub(crate) async fn search(asked: &Asked, agents: u32) -> Result<Response, Probl
     let agent = agent(asked, agents)?;
     let text = asked.query.parameter("q").unwrap_or("");
     let limit = asked.query.parameter("limit").unwrap_or("20");
-    let body = question(agent, "search", &[("q", text), ("limit", limit)]).await?;
-    let found: Found = understood(agent, &body)?;
     let class = |id: String| Class { label: short(&id), id };
-    let listed = Listed {
-        state_digest: found.state_digest,
-        shown: found.classes.len(),
-        classes: found.classes.into_iter().map(class).collect(),
-        more: found.more,
-    };
-    Ok(whole(asked, &listed))
+    made_of(
+        asked,
+        agent,
+        "search",
+        &[("q", text), ("limit", limit)],
+        |found: Found| Listed {
+            state_digest: found.state_digest,
+            shown: found.classes.len(),
+            classes: found.classes.into_iter().map(class).collect(),
+            more: found.more,
+        },
+    )
+    .await
 }

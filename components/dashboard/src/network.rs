@@ -27,16 +27,34 @@ async fn send(agent: u32, resource: &str, tag: Option<&str>) -> Result<Response,
     sent.map_err(|error| error.to_string())
 }
 
-/// What an agent answers to a question of the query's parameters. Its problems are passed on.
-pub(crate) async fn question(agent: u32, resource: &str, parameters: &[(&str, &str)]) -> Result<Vec<u8>, Problem> {
+/// What an agent answers to a question.
+pub(crate) enum Told {
+    /// This, and the tag that it goes by, with its quotes.
+    Answer(Vec<u8>, Option<String>),
+    /// That the tags which were named have one that it still goes by: this one.
+    Unchanged(String),
+}
+
+/// What an agent answers to a question of the query's parameters, or that it is one of `known` (tags with their quotes, with commas in between). Its problems are passed on.
+pub(crate) async fn question(
+    agent: u32,
+    resource: &str,
+    parameters: &[(&str, &str)],
+    known: Option<&str>,
+) -> Result<Told, Problem> {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(parameters);
-    let response = send(agent, &format!("{resource}?{}", query.finish()), None).await;
+    let response = send(agent, &format!("{resource}?{}", query.finish()), known).await;
     let response = response.map_err(|why| Problem::silent(agent, &why))?;
-    match *response.status() {
-        200 => Ok(response.into_body()),
+    let tag = response.header("etag").and_then(|value| value.as_str());
+    match (*response.status(), tag) {
+        (304, Some(tag)) if known.is_some() => Ok(Told::Unchanged(tag.to_owned())),
+        (200, tag) => {
+            let tag = tag.map(str::to_owned);
+            Ok(Told::Answer(response.into_body(), tag))
+        }
         _ if is_problem(&response) => Err(Problem::of(response)),
-        status => Err(Problem::silent(agent, &format!("it answers {status}"))),
+        (status, _) => Err(Problem::silent(agent, &format!("it answers {status}"))),
     }
 }
 

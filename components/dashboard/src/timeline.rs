@@ -9,7 +9,10 @@ use spin_sdk::http::Response;
 
 use crate::answer::{Problem, answer, json};
 use crate::asked::Asked;
-use crate::network::question;
+use crate::network::{self, question};
+
+/// How far back before `after` causes are looked for, in microseconds: of a hundred agents, all events that they list are too many to be asked for every second.
+const CAUSES: u64 = 5_000_000;
 
 /// A view, and who has not told its part.
 #[derive(Serialize)]
@@ -23,6 +26,7 @@ struct Told {
 fn filter(asked: &Asked) -> Result<Filter, Problem> {
     let mut filter = Filter {
         after: asked.query.number("after", 0, u64::MAX)?,
+        until: asked.query.number("until", u64::MAX, u64::MAX)?,
         limit: asked.query.number("limit", 500, MAX_EVENTS as u64)? as usize,
         rule: asked
             .query
@@ -52,7 +56,7 @@ fn filter(asked: &Asked) -> Result<Filter, Problem> {
 pub(crate) async fn serve(asked: &Asked, agents: u32) -> Result<Response, Problem> {
     asked
         .query
-        .only(&["after", "limit", "agents", "kinds", "rule", "format"])?;
+        .only(&["after", "until", "limit", "agents", "kinds", "rule", "format"])?;
     let format = asked.query.parameter("format");
     if let Some(other) = format.filter(|format| !["json", "perfetto", "svg"].contains(format)) {
         return Err(Problem::bad_request(format!(
@@ -60,11 +64,16 @@ pub(crate) async fn serve(asked: &Asked, agents: u32) -> Result<Response, Proble
         )));
     }
     let filter = filter(asked)?;
-    let ask = |agent: u32| question(agent, "timeline", &[("limit", "100000")]);
+    let after = filter.after.saturating_sub(CAUSES).to_string();
+    let parameters = [("limit", "100000"), ("after", after.as_str())];
+    let ask = |agent: u32| question(agent, "timeline", &parameters, None);
     let answers = join_all((0..agents).map(ask)).await;
     let (mut documents, mut silent) = (Vec::new(), Vec::new());
     for (agent, answer) in (0..agents).zip(answers) {
-        let text = answer.ok().and_then(|body| String::from_utf8(body).ok());
+        let text = match answer {
+            Ok(network::Told::Answer(body, _)) => String::from_utf8(body).ok(),
+            Ok(network::Told::Unchanged(_)) | Err(_) => None,
+        };
         match text.and_then(|text| Document::read(&text).ok()) {
             Some(document) => documents.push(document),
             None => silent.push(agent),

@@ -24,6 +24,8 @@ pub type Applied = BTreeMap<(AgentId, u64), Rules>;
 pub struct Filter {
     /// Later than this, in microseconds since 1970.
     pub after: u64,
+    /// Not later than this, likewise.
+    pub until: u64,
     /// The newest so many, at most [`MAX_EVENTS`].
     pub limit: usize,
     /// Of agents with these numbers; all if it is empty.
@@ -38,6 +40,7 @@ impl Default for Filter {
     fn default() -> Filter {
         Filter {
             after: 0,
+            until: u64::MAX,
             limit: 500,
             agents: BTreeSet::new(),
             kinds: BTreeSet::new(),
@@ -54,6 +57,7 @@ impl Filter {
             rules.is_some_and(|rules| rules.contains_key(rule))
         };
         event.at.micros > self.after
+            && event.at.micros <= self.until
             && (self.agents.is_empty() || self.agents.contains(&entry.agent.number()))
             && (self.kinds.is_empty() || self.kinds.contains(&entry.kind))
             && self.rule.as_ref().is_none_or(has)

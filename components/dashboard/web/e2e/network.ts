@@ -26,6 +26,35 @@ export interface Options {
   variables?: Record<string, string>;
 }
 
+function started(command: string[], environment: Record<string, string>): ChildProcess {
+  if (!existsSync(PROGRAM)) {
+    throw new Error(`there is no ${PROGRAM}: build it with \`cargo build -p eqmesh --features network\`, or say in EQMESH where it is`);
+  }
+  return spawn(PROGRAM, command, { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, NO_COLOR: "1", ...environment } });
+}
+
+/** Where a program says that it listens. Throws with what it said if it ends before, or takes too long. */
+async function listening(child: ChildProcess, where: RegExp): Promise<string> {
+  let said = "";
+  return new Promise<string>((done, failed) => {
+    const late = setTimeout(() => failed(new Error(`eqmesh does not listen after ${START / 1000} s:\n${said}`)), START);
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+      const listens = where.exec(said);
+      if (!listens) return;
+      clearTimeout(late);
+      done(listens[1]!);
+    });
+    child.once("exit", (code) => {
+      clearTimeout(late);
+      failed(new Error(`eqmesh ends with ${code}:\n${said}`));
+    });
+  }).catch((error: unknown) => {
+    child.kill("SIGKILL");
+    throw error;
+  });
+}
+
 export class Network {
   private constructor(
     readonly url: string,
@@ -35,36 +64,23 @@ export class Network {
 
   /** Resolves once it listens; throws with what the program said if it ends before, or takes too long. */
   static async start(options: Options): Promise<Network> {
-    if (!existsSync(PROGRAM)) {
-      throw new Error(`there is no ${PROGRAM}: build it with \`cargo build -p eqmesh --features network\`, or say in EQMESH where it is`);
-    }
     const state = options.state ?? (await mkdtemp(join(tmpdir(), "eqmesh-e2e-")));
     const manifest = join(state, "spin.toml");
     await writeFile(manifest, without(await readFile(join(ROOT, "spin.toml"), "utf8"), options.without ?? []));
     const variables = Object.entries(options.variables ?? {}).flatMap(([name, value]) => ["--variable", `${name}=${value}`]);
-    const child = spawn(PROGRAM, ["serve", manifest, "--listen", options.listen ?? "127.0.0.1:0", "--state", state, ...variables, ...(options.carrier ? [] : ["--no-carrier"])], {
-      stdio: ["ignore", "ignore", "pipe"],
-      env: { ...process.env, SPIN_VARIABLE_WEBHOOK_SECRET: SECRET, NO_COLOR: "1" },
+    const child = started(["serve", manifest, "--listen", options.listen ?? "127.0.0.1:0", "--state", state, ...variables, ...(options.carrier ? [] : ["--no-carrier"])], {
+      SPIN_VARIABLE_WEBHOOK_SECRET: SECRET,
     });
-    let said = "";
-    const url = await new Promise<string>((done, failed) => {
-      const late = setTimeout(() => failed(new Error(`eqmesh serve does not listen after ${START / 1000} s:\n${said}`)), START);
-      child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-        said += text;
-        const listens = /is served on (http:\/\/[0-9.:]+)/.exec(said);
-        if (!listens) return;
-        clearTimeout(late);
-        done(listens[1]!);
-      });
-      child.once("exit", (code) => {
-        clearTimeout(late);
-        failed(new Error(`eqmesh serve ends with ${code}:\n${said}`));
-      });
-    }).catch((error: unknown) => {
-      child.kill("SIGKILL");
-      throw error;
-    });
-    return new Network(url, state, child);
+    return new Network(await listening(child, /is served on (http:\/\/[0-9.:]+)/), state, child);
+  }
+
+  /** A program on so many agents, as `eqmesh run --serve` starts them. Its state goes away with it; the folder has the program alone. */
+  static async run(program: string, agents: number): Promise<Network> {
+    const state = await mkdtemp(join(tmpdir(), "eqmesh-e2e-"));
+    const file = join(state, "program.egg");
+    await writeFile(file, program);
+    const child = started(["run", file, "--serve", "127.0.0.1:0", "--agents", String(agents), "--quiet"], { TMPDIR: state });
+    return new Network(await listening(child, /the dashboard is at (http:\/\/[0-9.:]+)/), state, child);
   }
 
   /** Ends the program; the state stays. */

@@ -459,6 +459,49 @@ describe("time", () => {
     await close(watched);
   });
 
+  test("of the timeline is what is looked back at", async () => {
+    const watched = await open(browser, url, "timeline?limit=2000");
+    const { page } = watched;
+    const slider = page.getByLabel("Look back");
+    const ids = () => page.locator(".diagram .event").evaluateAll((all) => all.map((one) => one.getAttribute("data-event")!));
+    await page.waitForSelector(".diagram .event", { state: "attached" });
+    const earlier = await ids();
+    await eventually("something has happened since", async () => (await ids()).some((id) => !earlier.includes(id)));
+    const asked = page.waitForResponse((response) => response.url().includes("until="));
+    await page.getByRole("button", { name: "Pause" }).click();
+    const { events } = (await (await asked).json()) as Timeline;
+    const at = new Map(events.map((event) => [event.id, event.at]));
+    // Where the exports end is the moment to the microsecond.
+    const moment = async () => Number(new URL((await page.locator(".exports a", { hasText: "JSON" }).getAttribute("href"))!, url).searchParams.get("until"));
+    const told = async () => /up to (\d\d:\d\d:\d\d)\.$/.exec(await text(page, "#timeline-told"))?.[1];
+    await eventually("all that has happened is shown", async () => (await ids()).length === events.length);
+    expect(await told()).toBe(await page.locator(".time .at b").innerText());
+
+    // One document after the other, back to where nothing is known to the agents any more: each shows what had happened by then.
+    await slider.focus();
+    let happened = events;
+    for (let steps = 0; steps < 4 && Number(await slider.inputValue()) > 0; steps += 1) {
+      await page.keyboard.press("ArrowLeft");
+      const then = await moment();
+      happened = events.filter((event) => event.at <= then);
+      // What was seen at the time begins earlier, as agents listed more then.
+      await eventually("all of it is shown, and nothing later", async () => {
+        const shown = (await ids()).filter((id) => at.has(id));
+        return shown.length === happened.length && shown.every((id) => at.get(id)! <= then) && (await told()) === (await page.locator(".time .at b").innerText());
+      });
+      expect(await text(page, "#timeline-told")).toContain(`${count((await ids()).length)} of`);
+    }
+    expect(happened.length).toBeLessThan(events.length);
+    expect(happened.length).toBeGreaterThan(0);
+    expect(await moment()).toBeLessThan(Math.max(...events.map((event) => event.at)));
+    await shoot(page, "timeline-past");
+    await page.keyboard.press("End");
+    await eventually("all of it is back", async () => (await ids()).length === events.length);
+    await page.getByRole("button", { name: "Resume" }).click();
+    await eventually("it goes on", async () => (await ids()).some((id) => !at.has(id)));
+    await close(watched);
+  });
+
   test("passes by polling where nothing streams", async () => {
     const context = await browser.newContext();
     const page = await context.newPage();

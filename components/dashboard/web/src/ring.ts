@@ -29,6 +29,21 @@ export function outwards({ x, y }: Point, by: number): Point {
   return { x: x + (dx / length) * by, y: y + (dy / length) * by };
 }
 
+export interface Label extends Point {
+  /** The font's, in the units of the ring. */
+  size: number;
+}
+
+/** Where an agent's texts stand: its number, the sign of how it is, and the letter of its group. Where there is no room in it, the number stands outside of the ring and the sign inside. */
+export function labels(at: Point, r: number): { id: Label; sign: Label; group: Label } {
+  const small = r < 14;
+  return {
+    id: { ...(small ? outwards(at, r + 16) : at), size: small ? 9 : 17 },
+    sign: { ...outwards(at, small ? -(r + 9) : r + 17), size: small ? 10 : 17 },
+    group: { ...outwards(at, r + (small ? 31 : 37)), size: small ? 9 : 14 },
+  };
+}
+
 /** Groups are told apart by letters: A is the one with most agents, then in the order of their first agents. */
 export function groupNames(groups: readonly number[][]): { name: string; agents: number[] }[] {
   const sorted = [...groups].sort((one, other) => other.length - one.length || one[0]! - other[0]!);

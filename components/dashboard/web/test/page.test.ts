@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { withQuery } from "../src/live/ask.ts";
-import { groupNames, outwards, points, radius, SIDE } from "../src/ring.ts";
+import { groupNames, labels, outwards, points, radius, SIDE } from "../src/ring.ts";
 import { link, parseRoute } from "../src/route.ts";
 import { kind, sentence } from "../src/sentence.ts";
 import { state, status } from "./documents.ts";
@@ -55,6 +55,26 @@ describe("the ring", () => {
       expect(2 * radius(agents)).toBeLessThan(chord);
       expect(radius(agents)).toBeGreaterThan(4);
     }
+  });
+
+  it("has room for what is written beside 100 agents", () => {
+    const ring = Array.from({ length: 100 }, (_, id) => {
+      const turn = (2 * Math.PI * id) / 100;
+      return { id, x: 0.5 + 0.45 * Math.sin(turn), y: 0.5 - 0.45 * Math.cos(turn) };
+    });
+    const r = radius(100);
+    // A digit is at most 0.637 of its font wide, a line 1.2 high; forms reach as far as r, and have room as tested above.
+    const boxes = [...points(status(0, [], { ring }))].flatMap(([id, at]) => {
+      const { id: number, sign, group } = labels(at, r);
+      const written = ([[number, String(id).length], [sign, 1], [group, 1]] as const).map(([{ x, y, size }, length]) => ({ form: false, x, y, w: 0.637 * size * length, h: 1.2 * size }));
+      return [...written, { form: true, ...at, w: 2 * r, h: 2 * r }];
+    });
+    for (const box of boxes) {
+      expect(Math.min(box.x - box.w / 2, box.y - box.h / 2)).toBeGreaterThan(0);
+      expect(Math.max(box.x + box.w / 2, box.y + box.h / 2)).toBeLessThan(SIDE);
+    }
+    const touching = boxes.flatMap((one, at) => boxes.slice(at + 1).filter((other) => !(one.form && other.form) && Math.abs(one.x - other.x) < (one.w + other.w) / 2 && Math.abs(one.y - other.y) < (one.h + other.h) / 2).map((other) => [one, other]));
+    expect(touching).toEqual([]);
   });
 
   it("moves outwards from its center", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { positions, relations, step } from "../src/causality.ts";
 import { filtersOf, KINDS, queryOf, toggle } from "../src/filters.ts";
+import { Timelines, upTo } from "../src/live/timelines.ts";
 import { moving, thin } from "../src/moving.ts";
 import { form, frame, fromX, toX } from "../src/views/diagram.tsx";
 import { ALL, pan, reveal, zoom } from "../src/zoom.ts";
@@ -103,5 +104,46 @@ describe("messages on their way", () => {
   it("are thinned evenly", () => {
     expect(thin([0, 1, 2, 3, 4, 5], 3)).toEqual([0, 2, 4]);
     expect(thin([0, 1], 3)).toEqual([0, 1]);
+  });
+});
+
+describe("looking back", () => {
+  const lanes = [0, 1].map((agent) => ({ agent, incarnation: 0, name: `agent ${agent}` }));
+  const happened = [a!, c!, b!, d!, e!].map((event, index) => ({ ...event, at: index + 1 }));
+  const timeline = { lanes, events: happened, arrows: [{ from: 2, to: 3 }], left_out: 7, shown: 5, total: 8, silent: [] };
+
+  it("shows what had happened up to a moment, and nothing that came later", () => {
+    const then = upTo(timeline, 3);
+    expect(then.events).toEqual(happened.slice(0, 3));
+    expect(then).toMatchObject({ arrows: [], shown: 3, total: 6, left_out: 7 });
+    expect(upTo(timeline, 4).arrows).toEqual([{ from: 2, to: 3 }]);
+    expect(upTo(timeline, 5)).toBe(timeline);
+    expect(upTo(timeline, 0)).toMatchObject({ events: [], shown: 0, total: 3 });
+    // Causality is as it looks from later.
+    expect(relations(then.events, positions(then.events), 2)).toEqual(relations(happened, positions(happened), 2).slice(0, 3));
+  });
+
+  it("takes the first timeline that reaches so far, of the same query", () => {
+    const seen = new Timelines(100);
+    const later = { ...timeline, events: happened.slice(2), shown: 3 };
+    seen.add("", 5, timeline);
+    seen.add("", 9, later);
+    seen.add("rule=x", 3, timeline);
+    expect(seen.at("", 4)!.events).toEqual(happened.slice(0, 4));
+    expect(seen.at("", 5)).toBe(timeline);
+    expect(seen.at("", 6)).toBe(later);
+    expect(seen.at("", 10)).toBeNull();
+    expect(seen.at("rule=x", 3)!.shown).toBe(3);
+    expect(seen.at("rule=y", 3)).toBeNull();
+  });
+
+  it("knows nothing of what began later, and forgets what was seen first", () => {
+    const seen = new Timelines(6);
+    seen.add("", 5, timeline);
+    expect(seen.at("", 0)).toBeNull();
+    const later = { ...timeline, events: happened.slice(3), shown: 2 };
+    seen.add("", 6, later);
+    expect(seen.at("", 3)).toBeNull();
+    expect(seen.at("", 6)).toBe(later);
   });
 });

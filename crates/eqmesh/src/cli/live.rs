@@ -14,17 +14,14 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::client::{Client, ClientError};
+use super::manifest::manifest;
 use super::serve::{SECRET, carry, composed, drawn};
 use super::{BAD_INPUT, DOES_NOT_HOLD, DONE, INTERNAL, diagnose, show};
 
-/// The application that is served: the manifest of this repository.
-const MANIFEST: &str = include_str!("../../../../spin.toml");
-
-/// How many agents it has.
-const AGENTS: u32 = 9;
-
-/// How often an agent says that it is alive, in milliseconds: more often than where nobody waits for the answers.
-const TICK: &str = "300";
+/// How often each of nine agents says that it is alive, in milliseconds: more often than where nobody waits for the answers. More agents do so more rarely: each tells all others, so the work for it
+/// grows with the square of their number.
+const TICK: u32 = 300;
+const SLOWEST_TICK: u32 = 10_000;
 
 /// How long nothing is said of a network that has not converged.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,13 +30,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) listen: SocketAddr,
+    /// How many agents.
+    pub(crate) agents: u32,
     /// Nothing is derived beyond so many e-nodes.
     pub(crate) node_limit: Option<u64>,
     pub(crate) json: bool,
     pub(crate) quiet: bool,
 }
 
-/// Serves nine agents in this process, with their state in a folder that goes away with it; submits the program, answers its questions once the network has converged, and goes on until
+/// Serves agents in this process, with their state in a folder that goes away with it; submits the program, answers its questions once the network has converged, and goes on until
 /// it is asked to end.
 pub(crate) fn run(live: &Live, program: Program) -> u8 {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -54,13 +53,18 @@ fn broken(why: &str) -> u8 {
     INTERNAL
 }
 
+/// How often each of so many agents says that it is alive, in milliseconds.
+fn tick(agents: u32) -> u32 {
+    (TICK * agents.max(9).pow(2) / 81).min(SLOWEST_TICK)
+}
+
 /// The host of the application, with its state in a folder.
 fn load(live: &Live, folder: &std::path::Path, secret: &Secret) -> Result<Host, u8> {
-    let mut given = vec![(SECRET, secret.expose()), ("tick_ms", TICK.to_owned())];
+    let mut given = vec![(SECRET, secret.expose()), ("tick_ms", tick(live.agents).to_string())];
     given.extend(live.node_limit.map(|limit| ("node_limit", limit.to_string())));
     let options = Options {
         manifest: "spin.toml".into(),
-        text: Some(MANIFEST.to_owned()),
+        text: Some(manifest(live.agents)),
         variables: Values {
             given: given
                 .into_iter()
@@ -133,7 +137,7 @@ async fn serve(live: &Live, program: Program) -> u8 {
         signals.await;
         ending.store(true, Ordering::Release);
     };
-    let served = carry(host, listener, address, Some((secret, AGENTS)), end).await;
+    let served = carry(host, listener, address, Some((secret, live.agents)), end).await;
     let answered = asking.is_finished().then(|| asking.join().unwrap_or(Some(INTERNAL)));
     match (served, answered.flatten()) {
         (DONE, Some(status)) => status,

@@ -10,6 +10,8 @@ mod gateway;
 #[cfg(feature = "network")]
 mod live;
 #[cfg(feature = "network")]
+mod manifest;
+#[cfg(feature = "network")]
 mod nats_config;
 mod progress;
 mod run;

@@ -41,7 +41,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
 
-    /// How many agents. From three on, agent i is red, blue or green by i mod 3; with fewer, each does everything. [default: 9]
+    /// How many agents. From three on, agent i is red, blue or green by i mod 3; with fewer, each does everything (--serve takes no fewer). [default: 9]
     #[arg(long, env = "EQMESH_AGENTS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_AGENTS as i64))]
     agents: Option<u32>,
 
@@ -94,14 +94,14 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     json: bool,
 
-    /// Run the program on nine agents behind HTTP (as `eqmesh serve` does, in WebAssembly, with state that goes away), print the dashboard's address and, once the network has converged, the
+    /// Run the program on agents behind HTTP (as `eqmesh serve` does, in WebAssembly, with state that goes away), print the dashboard's address and, once the network has converged, the
     /// answers, and go on serving until Ctrl-C. `run` and `run-schedule` do not apply, nor do limits but that of e-nodes: all rules of the default ruleset run until nothing is left to do.
     #[arg(
         long,
         value_name = "ADDRESS",
         num_args = 0..=1,
         default_missing_value = "127.0.0.1:3000",
-        conflicts_with_all = ["agents", "rounds", "match_limit", "time_limit", "colors", "engine", "explain_svg"]
+        conflicts_with_all = ["rounds", "match_limit", "time_limit", "colors", "engine", "explain_svg"]
     )]
     serve: Option<SocketAddr>,
 
@@ -190,7 +190,11 @@ pub(crate) fn run(arguments: &RunArguments) -> u8 {
         diagnose::warnings(&program.files, &program.warnings);
     }
     if let Some(address) = arguments.serve {
-        return live(address, limits.nodes, arguments.json, quiet, program);
+        if agents < 3 {
+            let why = "a network that is served has at least three agents, a red, a blue and a green one: give --agents 3 or more";
+            return refuse(arguments.json, why);
+        }
+        return live(address, agents, limits.nodes, arguments.json, quiet, program);
     }
     let mut session = match Session::new(setup, limits) {
         Ok(session) => session,
@@ -304,9 +308,10 @@ fn over_nats(_: &mut Session, _: &str, _: &RunArguments, _: u32) -> Result<(), S
 }
 
 #[cfg(feature = "network")]
-fn live(listen: SocketAddr, node_limit: Option<u64>, json: bool, quiet: bool, program: Program) -> u8 {
+fn live(listen: SocketAddr, agents: u32, node_limit: Option<u64>, json: bool, quiet: bool, program: Program) -> u8 {
     let live = super::live::Live {
         listen,
+        agents,
         node_limit,
         json,
         quiet,
@@ -315,7 +320,7 @@ fn live(listen: SocketAddr, node_limit: Option<u64>, json: bool, quiet: bool, pr
 }
 
 #[cfg(not(feature = "network"))]
-fn live(_: SocketAddr, _: Option<u64>, json: bool, _: bool, _: Program) -> u8 {
+fn live(_: SocketAddr, _: u32, _: Option<u64>, json: bool, _: bool, _: Program) -> u8 {
     let why = "this build has no `run --serve`: it is left out of the first build, which it makes minutes longer.\n\
                Use `cargo run --release -p eqmesh --features network -- run FILE --serve`";
     refuse(json, why)

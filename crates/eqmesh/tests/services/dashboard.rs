@@ -211,6 +211,15 @@ fn the_views_show_what_the_agents_hold() {
             );
         }
     }
+    // What had happened up to a moment.
+    let moment = events[events.len() / 2]["at"].as_u64().unwrap();
+    let then = ok(&network.get(&format!("/view/timeline?limit=2000&until={moment}")));
+    let before = then["events"].as_array().unwrap();
+    assert!(!before.is_empty() && before.iter().all(|event| event["at"].as_u64() <= Some(moment)));
+    assert_eq!(before.last().unwrap()["id"], {
+        let last = events.iter().rfind(|event| event["at"].as_u64() <= Some(moment));
+        last.unwrap()["id"].clone()
+    });
     let two = ok(&network.get("/view/timeline?limit=5&agents=1,2&kinds=sent"));
     let two = two["events"].as_array().unwrap();
     assert!(
@@ -284,6 +293,17 @@ fn the_views_show_what_the_agents_hold() {
     let tagged = network.get("/view/egraph?term=sum");
     let tag = tagged.header("etag").unwrap();
     let again = network.request("GET", "/view/egraph?term=sum", &[("if-none-match", tag)], b"");
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    let other = network.request(
+        "GET",
+        "/view/egraph?term=sum",
+        &[("if-none-match", "\"other-0.1.0\"")],
+        b"",
+    );
+    assert_eq!((other.status, other.header("etag")), (200, Some(tag)));
+    let digest = status["agents"][0]["state_digest"].as_str().unwrap();
+    assert!(tag.starts_with(&format!("\"{digest}-")), "{tag}");
+    let again = network.request("GET", "/view/search?q=12&limit=3", &[("if-none-match", tag)], b"");
     assert_eq!((again.status, again.body.len()), (304, 0));
     let found = ok(&network.get("/view/search?q=12&limit=3"));
     assert_eq!(found["classes"][0]["id"], "(Num 12)");

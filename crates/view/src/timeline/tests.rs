@@ -84,6 +84,21 @@ proptest! {
         }
     }
 
+    /// What had happened up to a moment is what comes first of all that has happened, and the same as it looks from later.
+    #[test]
+    fn a_moment_of_the_past_is_a_beginning(doings in doings(), moment in 0_u64..60) {
+        let timeline = run(&doings);
+        let until = 1_700_000_000_000_000 + moment;
+        let whole = View::of(&timeline, &Applied::new(), &Filter::default());
+        let then = View::of(&timeline, &Applied::new(), &Filter { until, ..Filter::default() });
+        let happened = whole.events.iter().take_while(|event| event.at <= until).count();
+        prop_assert_eq!((then.shown, then.total), (happened, happened));
+        for (now, before) in whole.events.iter().zip(&then.events) {
+            prop_assert_eq!((&now.id, &now.clock), (&before.id, &before.clock));
+        }
+        prop_assert!(whole.events[happened..].iter().all(|event| event.at > until));
+    }
+
     /// Whatever is recorded, events in a circle included: positions ascend from 0 to 1, every event counts itself, and nothing panics.
     #[test]
     fn any_events_have_a_view(

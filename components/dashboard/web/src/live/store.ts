@@ -1,20 +1,20 @@
 /** What the page knows, as signals. */
 import { computed, signal } from "@preact/signals";
 import { answers, type Status } from "./documents.ts";
-import { History, type Past } from "./history.ts";
+import { History, share } from "./history.ts";
 import { rates } from "./rates.ts";
 import { sample, type Sample } from "./samples.ts";
 import { BROWSER, Live, type Connection } from "./stream.ts";
 
-/** Looking back reaches as far as 1,200 documents or 16 million characters, whichever is less: some minutes to an hour, by the size of the network. */
+/** Looking back reaches as far as 1,200 documents, or as many as have two million values that are not in those before: ten minutes and more, with a hundred agents about half of that. */
 const COUNT = 1200;
-const CHARACTERS = 16_000_000;
+const VALUES = 2_000_000;
 /** As many points the charts show: twenty minutes at two documents a second. */
 const SAMPLES = 2400;
 /** Rates are taken over so many milliseconds: agents speak once in a tick, which is a second unless configured otherwise. */
 const RATED = 4000;
 
-const history = new History(COUNT, CHARACTERS);
+const history = new History(COUNT, VALUES);
 let recent: Status[] = [];
 
 export const newest = signal<Status | null>(null);
@@ -24,16 +24,12 @@ export const samples = signal<readonly Sample[]>([]);
 export const broken = signal<string | null>(null);
 
 /** While it is paused: the documents up to then, and which of them is looked at. */
-export const paused = signal<{ past: Past[]; index: number } | null>(null);
-
-function parse(text: string): Status {
-  return JSON.parse(text) as Status;
-}
+export const paused = signal<{ past: Status[]; index: number } | null>(null);
 
 /** What is looked at: the newest document, or while paused the chosen one. */
 export const shown = computed<Status | null>(() => {
   const back = paused.value;
-  return back ? parse(back.past[back.index]!.text) : newest.value;
+  return back ? back.past[back.index]! : newest.value;
 });
 
 /** The document that rates are counted from: the one RATED before, or the first after that. */
@@ -45,21 +41,14 @@ function base(documents: readonly Status[], at: number): Status | null {
 export const rated = computed(() => {
   const now = shown.value;
   if (!now) return null;
-  const back = paused.value;
-  let earlier: Status | null = null;
-  if (back) {
-    const past = back.past.slice(0, back.index).find((one) => one.at >= now.at - RATED);
-    earlier = past ? parse(past.text) : null;
-  } else {
-    earlier = base(recent, now.at);
-  }
+  const earlier = base(paused.value?.past ?? recent, now.at);
   return earlier ? rates(earlier, now) : null;
 });
 
 function deliver(text: string): void {
   let status: Status;
   try {
-    status = parse(text);
+    status = JSON.parse(text) as Status;
   } catch {
     broken.value = "a status document cannot be read";
     return;
@@ -67,7 +56,9 @@ function deliver(text: string): void {
   broken.value = null;
   // A stream that is opened anew repeats the document that is here already.
   if (newest.peek()?.at === status.at) return;
-  history.add({ at: status.at, text });
+  const { shared, fresh } = share(newest.peek(), status);
+  status = shared;
+  history.add({ status, fresh });
   samples.value = [...samples.peek().slice(1 - SAMPLES), sample(base(recent, status.at), status)];
   recent = [...recent.filter((one) => one.at >= status.at - RATED), status];
   newest.value = status;

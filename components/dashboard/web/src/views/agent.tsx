@@ -1,5 +1,4 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
 import { bytes, clock, count, counted, duration, perSecond } from "../format.ts";
 import { withQuery } from "../live/ask.ts";
 import { answers, type AgentState, type ColorName, type Timeline } from "../live/documents.ts";
@@ -184,14 +183,8 @@ function Wrong({ state }: { state: AgentState }) {
 }
 
 function Messages({ id }: { id: number }) {
-  const [again, set] = useState(0);
-  const halted = paused.value !== null;
-  useEffect(() => {
-    if (halted) return;
-    const timer = setInterval(() => set((before) => before + 1), 2000);
-    return () => clearInterval(timer);
-  }, [halted]);
-  const { document: timeline, error } = useAsk<Timeline>(withQuery("/view/timeline", { agents: id, kinds: "sent,received,refused", limit: RECENT }), again);
+  const until = paused.value && shown.value ? shown.value.at * 1000 : null;
+  const { document: timeline, error } = useAsk<Timeline>(withQuery("/view/timeline", { agents: id, kinds: "sent,received,refused", until, limit: RECENT }), null, until ? null : 2000);
   return (
     <section class="card messages">
       <h3>Recent messages</h3>

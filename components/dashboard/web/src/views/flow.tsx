@@ -77,6 +77,7 @@ export function Flow({ places, colors, tell }: { places: Map<number, Point>; col
     };
 
     const look = async () => {
+      const asked = performance.now();
       after ??= ((newest.peek()?.at ?? Date.now()) - LOOK) * 1000;
       try {
         const timeline = await ask<Timeline>(withQuery("/view/timeline", { after, kinds: "received", limit: EVENTS }), { signal: controller.signal });
@@ -92,7 +93,8 @@ export function Flow({ places, colors, tell }: { places: Map<number, Point>; col
         if (controller.signal.aborted) return;
         tell("The timeline does not answer: no messages are shown.");
       }
-      timer = window.setTimeout(() => void look(), LOOK);
+      // A network that takes long to answer is asked less often.
+      timer = window.setTimeout(() => void look(), Math.max(LOOK, performance.now() - asked));
     };
     void look();
     return () => {

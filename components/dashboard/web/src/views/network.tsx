@@ -3,7 +3,7 @@ import { count, counted, perSecond, ranges } from "../format.ts";
 import { answers, type Agent, type ColorName, type Status } from "../live/documents.ts";
 import { rated, shown } from "../live/store.ts";
 import { Form, HealthTag, MEANING, SIGN, Swatch } from "../parts/mark.tsx";
-import { groupNames, outwards, points, radius, SIDE, type Point } from "../ring.ts";
+import { groupNames, labels, points, radius, SIDE, type Point } from "../ring.ts";
 import { link } from "../route.ts";
 import { Flow } from "./flow.tsx";
 
@@ -18,9 +18,10 @@ export function colorOf(status: Status, id: number): ColorName | null {
   return null;
 }
 
-function Links({ status, places }: { status: Status; places: Map<number, Point> }) {
+/** As text, links are the longest part of the picture: 4,950 for a hundred agents. They seldom change. */
+function Links({ links, places }: { links: Status["links"]; places: Map<number, Point> }) {
   const path = (up: boolean) =>
-    status.links
+    links
       .filter((one) => one.up === up)
       .map(({ from, to }) => {
         const start = places.get(from);
@@ -28,11 +29,14 @@ function Links({ status, places }: { status: Status; places: Map<number, Point> 
         return start && end ? `M${start.x.toFixed(1)} ${start.y.toFixed(1)}L${end.x.toFixed(1)} ${end.y.toFixed(1)}` : "";
       })
       .join("");
-  return (
-    <>
-      <path class={status.links.length > 200 ? "link up many" : "link up"} d={path(true)} />
-      <path class="link down" d={path(false)} />
-    </>
+  return useMemo(
+    () => (
+      <>
+        <path class={links.length > 200 ? "link up many" : "link up"} d={path(true)} />
+        <path class="link down" d={path(false)} />
+      </>
+    ),
+    [links, places],
   );
 }
 
@@ -51,23 +55,22 @@ function Groups({ status, places, room }: { status: Status; places: Map<number, 
 }
 
 function Node({ agent, color, at, r, group }: { agent: Agent; color: ColorName | null; at: Point; r: number; group: string | null }) {
-  const small = r < 14;
-  const label = small ? outwards(at, r + 11) : at;
-  const sign = outwards(at, small ? -(r + 7) : r + 17);
+  const label = labels(at, r);
+  const small = label.id.x !== at.x || label.id.y !== at.y;
   return (
     <g class={`node ${agent.health}`} onClick={() => (location.hash = link("agent", agent.id))}>
       <title>{`agent ${agent.id}: ${color ?? "all colors"}, ${MEANING[agent.health]}`}</title>
       <Form color={color} x={at.x} y={at.y} r={r} />
-      <text class={small ? "id outside" : "id"} x={label.x} y={label.y + (color === "green" && !small ? 4 : 0)}>
+      <text class={small ? "id outside" : "id"} x={label.id.x} y={label.id.y + (color === "green" && !small ? 4 : 0)} font-size={label.id.size}>
         {agent.id}
       </text>
       {small && agent.health === "converged" ? null : (
-        <text class="sign" x={sign.x} y={sign.y} font-size={small ? 11 : 17}>
+        <text class="sign" x={label.sign.x} y={label.sign.y} font-size={label.sign.size}>
           {SIGN[agent.health]}
         </text>
       )}
       {group === null ? null : (
-        <text class="member" x={outwards(at, r + (small ? 25 : 37)).x} y={outwards(at, r + (small ? 25 : 37)).y} font-size={small ? 9 : 14}>
+        <text class="member" x={label.group.x} y={label.group.y} font-size={label.group.size}>
           {group}
         </text>
       )}
@@ -82,7 +85,7 @@ function groupsText(status: Status): string {
     status.groups.length === 0
       ? ["Nobody answers."]
       : status.groups.length === 1
-        ? [silent.length === 0 ? "One group: all hear each other." : `One group of ${counted(status.groups[0]!.length, "agent")}.`]
+        ? [silent.length + down === 0 ? "One group: all hear each other." : `One group of ${counted(status.groups[0]!.length, "agent")}.`]
         : [
             `Partitioned into ${status.groups.length} groups: ${groupNames(status.groups)
               .map(({ name, agents }) => `${name} is ${ranges(agents)}`)
@@ -148,7 +151,7 @@ function Agents({ status }: { status: Status }) {
 export function Network() {
   const status = shown.value;
   const [told, tell] = useState("Waiting for the timeline.");
-  const places = useMemo(() => (status ? points(status) : new Map<number, Point>()), [status]);
+  const places = useMemo(() => (status ? points(status) : new Map<number, Point>()), [status?.ring]);
   const colors = useMemo(() => new Map(status?.agents.map(({ id }) => [id, colorOf(status, id)] as const)), [status]);
   if (!status) return <div class="two ring-view"><div class="ring" /></div>;
   const r = radius(status.agents.length);
@@ -158,7 +161,7 @@ export function Network() {
       <figure class="ring">
         <svg viewBox={`0 0 ${SIDE} ${SIDE}`} role="img" aria-label={`${counted(status.agents.length, "agent")} on a ring. ${groupsText(status)} The table of agents says the same.`}>
           <Groups status={status} places={places} room={2 * r + 30} />
-          <Links status={status} places={places} />
+          <Links links={status.links} places={places} />
           <Flow places={places} colors={colors} tell={tell} />
           {status.agents.map((agent) => {
             const at = places.get(agent.id);

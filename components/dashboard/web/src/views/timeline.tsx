@@ -5,6 +5,7 @@ import { bytes, clock, count, counted, ranges } from "../format.ts";
 import { withQuery } from "../live/ask.ts";
 import type { Timeline, TimelineEvent } from "../live/documents.ts";
 import { agentIds, paused, shown } from "../live/store.ts";
+import { Timelines, upTo } from "../live/timelines.ts";
 import { announce } from "../parts/announce.tsx";
 import { Problem } from "../parts/problem.tsx";
 import { useAsk } from "../parts/use-ask.ts";
@@ -17,6 +18,8 @@ import { colorOf } from "./network.tsx";
 /** Milliseconds from one look to the next while it follows, and the height of the diagram in CSS pixels. */
 const FOLLOW = 2000;
 const HEIGHT = 420;
+/** Looking back reaches as far as so many events: at 500 of them every two seconds, somewhat more than a minute. */
+const seen = new Timelines(20_000);
 /** How near, in CSS pixels, one has to point at an event. */
 const NEAR = 18;
 
@@ -151,14 +154,15 @@ export function TimelineView({ route }: { route: Route }) {
   const halted = paused.value !== null;
   // What one looks at must not move away: it follows only while nothing is picked or enlarged.
   const moves = following && !halted && picked === null && window === ALL;
-  useEffect(() => {
-    if (!moves) return;
-    const timer = setInterval(() => setAgain((before) => before + 1), FOLLOW);
-    return () => clearInterval(timer);
-  }, [moves]);
-
-  const { document: timeline, error } = useAsk<Timeline>(withQuery("/view/timeline", query), again);
   const status = shown.value;
+  // While it is paused: the moment that is looked at. What was seen of it is not asked for again.
+  const moment = halted && status ? status.at * 1000 : null;
+  const held = useMemo(() => (moment === null ? null : seen.at(text, moment)), [text, moment]);
+  const { document, error } = useAsk<Timeline>(held ? null : withQuery("/view/timeline", { ...query, until: moment }), again, moves ? FOLLOW : null);
+  useEffect(() => {
+    if (document) seen.add(text, moment ?? document.events.at(-1)?.at ?? 0, document);
+  }, [document]);
+  const timeline = useMemo(() => held ?? (document && moment !== null ? upTo(document, moment) : document), [held, document, moment]);
   const ids = agentIds.value;
   const colors = useMemo(() => new Map(ids.map((id) => [id, status ? colorOf(status, id) : null])), [ids, status === null]);
   const place = useMemo(() => positions(timeline?.events ?? []), [timeline]);
@@ -307,14 +311,14 @@ export function TimelineView({ route }: { route: Route }) {
         <span class="exports">
           Export{" "}
           {(["json", "perfetto", "svg"] as const).map((format) => (
-            <a key={format} href={withQuery("/view/timeline", { ...query, format })} download={`timeline.${format === "perfetto" ? "perfetto.json" : format}`}>
+            <a key={format} href={withQuery("/view/timeline", { ...query, until: moment, format })} download={`timeline.${format === "perfetto" ? "perfetto.json" : format}`}>
               {format === "json" ? "JSON" : format === "svg" ? "SVG" : "Perfetto"}
             </a>
           ))}
         </span>
       </div>
       <p class="told" id="timeline-told">
-        {`${extent} ${halted ? "Paused." : moves ? "Follows." : following ? "Stands still while an event is picked or the time is enlarged." : "Stands still."}`}
+        {`${extent} ${halted ? `Paused: this is what had happened up to ${status ? clock(status.at) : "now"}.` : moves ? "Follows." : following ? "Stands still while an event is picked or the time is enlarged." : "Stands still."}`}
       </p>
       <div
         ref={box}
