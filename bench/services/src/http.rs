@@ -34,7 +34,8 @@ pub(crate) struct Latencies {
 impl Latencies {
     fn new() -> Latencies {
         Latencies {
-            micros: Histogram::new(3).expect("three digits are few enough"),
+            // None is longer: see `PATIENCE`.
+            micros: Histogram::new_with_bounds(1, 60_000_000, 3).expect("bounds that fit"),
             errors: 0,
             elapsed: Duration::ZERO,
         }

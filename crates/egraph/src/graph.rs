@@ -448,6 +448,30 @@ impl EGraph {
         (self.push(hash, operator, arguments, home, colors), true)
     }
 
+    /// Makes room for so many more rows and classes: for whoever restores an e-graph and knows how large it will be. O(size) if that moves anything.
+    pub fn reserve(&mut self, rows: usize, classes: usize) {
+        self.rows.reserve(rows);
+        self.colors.reserve(rows);
+        self.touched.reserve(rows);
+        // Most rows have up to two arguments; of more, the list grows by itself.
+        self.uses.reserve(2 * rows);
+        self.class_colors.reserve(classes);
+        self.class_uses.reserve(classes);
+        self.hashcons.reserve(self.live_rows + rows);
+    }
+
+    /// Adds an e-node that the caller knows to be new, without a look whether it is there: one that is makes the e-graph wrong. Otherwise as [`EGraph::add`].
+    pub fn add_new(&mut self, operator: OperatorId, arguments: &[u32], home: ClassId, colors: Colors) -> RowId {
+        debug_assert!(self.lookup(operator, arguments).is_none());
+        self.push(
+            hash_node(operator.0, arguments),
+            operator,
+            arguments,
+            Some(home),
+            colors,
+        )
+    }
+
     /// A class without rows, for whoever restores an e-graph: it must get one before anything else happens.
     pub fn make_class(&mut self) -> ClassId {
         self.class_colors.push(Colors::NONE);

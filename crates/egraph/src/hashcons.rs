@@ -130,6 +130,14 @@ impl HashCons {
         }
     }
 
+    /// Makes room for so many entries.
+    pub(crate) fn reserve(&mut self, entries: usize) {
+        let capacity = (entries * 8 / 5 + 1).next_power_of_two().max(64);
+        if capacity > self.entries.len() {
+            self.widen(capacity);
+        }
+    }
+
     /// Whether many of the entries are old ones, of arguments that have changed since.
     fn is_stale(&self, live: usize) -> bool {
         self.used / 3 * 2 > live
@@ -140,13 +148,16 @@ impl HashCons {
         if self.is_stale(live) {
             return false;
         }
-        let capacity = (self.entries.len() * 2).max(64);
+        self.widen((self.entries.len() * 2).max(64));
+        true
+    }
+
+    fn widen(&mut self, capacity: usize) {
         for entry in self.resize(capacity) {
             if entry != 0 {
                 self.put(entry, entry);
             }
         }
-        true
     }
 
     /// Refills the table with these rows only; there is room for about as many again.

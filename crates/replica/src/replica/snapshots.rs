@@ -133,7 +133,7 @@ impl Replica {
     pub(super) fn of_snapshot(options: Options, bytes: Arc<[u8]>) -> Result<Replica, Fault> {
         let snapshot = Snapshot::decode(&bytes)?;
         let mut replica = Replica::new(options);
-        let rows = restore(&mut replica.graph, &snapshot)?;
+        let rows = restore(&mut replica.graph, &snapshot);
         replica.height = snapshot.height;
         let version = snapshot.version();
         let (before, logs) = history_of(&snapshot, &rows);
@@ -225,8 +225,9 @@ fn log_of(head: &Head, rows: &[RowId]) -> Log {
     log
 }
 
-/// Makes the rows of a snapshot; answers each one's id.
-fn restore(graph: &mut EGraph, snapshot: &Snapshot) -> Result<Vec<RowId>, Fault> {
+/// Makes the rows of a snapshot in an empty e-graph; answers each one's id. Values, operators and the rows of each are in a strict order, so that no row comes twice.
+fn restore(graph: &mut EGraph, snapshot: &Snapshot) -> Vec<RowId> {
+    graph.reserve(snapshot.rows(), snapshot.classes as usize);
     let values: Vec<u32> = snapshot
         .values
         .iter()
@@ -248,12 +249,8 @@ fn restore(graph: &mut EGraph, snapshot: &Snapshot) -> Result<Vec<RowId>, Fault>
                 });
             }
             let home = classes[table.classes[at] as usize];
-            let (row, new) = graph.add(operator, &arguments, Some(home), Colors::from_bits(table.colors[at]));
-            if !new {
-                return Err(Fault::Malformed("not a snapshot: a row occurs twice".to_owned()));
-            }
-            rows.push(row);
+            rows.push(graph.add_new(operator, &arguments, home, Colors::from_bits(table.colors[at])));
         }
     }
-    Ok(rows)
+    rows
 }
