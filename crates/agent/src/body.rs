@@ -16,7 +16,7 @@ const MAX_RULESET_NAME: usize = 1 << 10;
 /// The most claims in one heartbeat.
 pub(crate) const MAX_CLAIMS: usize = 1 << 8;
 
-/// The most symbols in one request: more than pay for any network that there can be, see `node/request.rs`.
+/// The most symbols in one request: more than pay for any network that there can be, see `node/exchange/request.rs`.
 pub(crate) const MAX_SYMBOLS: usize = 1 << 14;
 
 /// The most facts that one acknowledgement refuses, and the longest reason, in bytes.
