@@ -501,8 +501,7 @@ impl<P: Parts> Node<P> {
         exchange.caught_up |= takes_part && peer.has.iter().len() > 0 && version.covers(&peer.has);
         if exchange.wants(apart) {
             exchange.asked = Some(ticks);
-            let likely = self.likely_difference(number);
-            let request = self.request(likely);
+            let request = self.request_to(number);
             messages.push(self.send(Some(AgentId(number)), &Body::Sync(request), now, Phase::Reconcile));
         }
     }

@@ -81,23 +81,13 @@ fn resolve(own: &VersionVector, key: Key, symbols: &Symbols) -> Result<Option<Ve
 }
 
 impl<P: Parts> Node<P> {
-    /// In how many entries the version vector of another one is likely to differ, by what it is known to have.
-    pub(super) fn likely_difference(&mut self, number: u32) -> usize {
+    /// A request for what is lacking, with as many symbols as are likely to tell its receiver, by what that is known to have.
+    pub(super) fn request_to(&mut self, number: u32) -> Request {
         let version = self.version();
-        if version.iter().len() < LISTED {
-            return 0;
-        }
         let known = self.exchange().meet(number, &version).known();
-        version
-            .iter()
-            .filter(|entry| known.get(entry.agent) != entry.sequence)
-            .count()
-    }
-
-    /// A request for what is lacking, fit for a difference of so many entries.
-    pub(super) fn request(&mut self, difference: usize) -> Request {
+        let differing = version.iter().filter(|entry| known.get(entry.agent) != entry.sequence);
         // Of an entry that both sides have, both items differ.
-        self.request_with((difference * 3 + FEWEST).next_multiple_of(FEWEST))
+        self.request_with((differing.count() * 3 + FEWEST).next_multiple_of(FEWEST))
     }
 
     /// A request with so many symbols; by the version vector if that is not longer.
