@@ -406,7 +406,7 @@ pub(crate) fn timeline(agent: &Agent, asked: &Asked) -> Result<Response, Problem
     asked.query.only(&["from", "after", "limit", "format"])?;
     let from = asked.query.number("from", 0, u64::MAX)?;
     let after = asked.query.number("after", 0, u64::MAX)?;
-    let limit = asked.query.number("limit", 1_000, 100_000)? as u32;
+    let limit = asked.query.number("limit", 1_000, 100_000)? as usize;
     let format = match asked.query.parameter("format") {
         None if asked.accepts("image/svg+xml") => "svg",
         None => "json",
@@ -426,8 +426,10 @@ pub(crate) fn timeline(agent: &Agent, asked: &Asked) -> Result<Response, Problem
     });
     let (events, left_out, metrics) = match told {
         Some((own, log, _)) => {
-            let mut events = log.events(from, limit);
+            // The limit is of those that are wanted.
+            let mut events = log.events(from, u32::MAX);
             events.retain(|event| event.at.micros > after || after == 0);
+            events.truncate(limit);
             let metrics = log.metrics();
             let recorded: u64 = metrics.counts.iter().map(|&(_, count)| count).sum();
             let left_out = recorded.saturating_sub(events.len() as u64);

@@ -211,6 +211,14 @@ fn the_views_show_what_the_agents_hold() {
             );
         }
     }
+    // The limit counts the events that are wanted, not those before them.
+    let after = listed[listed.len() / 2]["at"]["micros"].as_u64().unwrap();
+    let one = ok(&network.get(&format!("/agent/0/timeline?limit=1&after={after}")));
+    let first = listed.iter().find(|event| event["at"]["micros"].as_u64() > Some(after));
+    assert_eq!(
+        (one["events"].as_array().map(Vec::len), &one["events"][0]["index"]),
+        (Some(1), &first.unwrap()["index"])
+    );
     // What had happened up to a moment.
     let moment = events[events.len() / 2]["at"].as_u64().unwrap();
     let then = ok(&network.get(&format!("/view/timeline?limit=2000&until={moment}")));
