@@ -247,7 +247,8 @@ fn the_views_show_what_the_agents_hold() {
     let ruled: Vec<&Value> = events.iter().filter(|event| !event["rule"].is_null()).collect();
     if let Some(event) = ruled.first() {
         let rule = event["rule"].as_str().unwrap();
-        let filtered = ok(&network.get(&format!("/view/timeline?limit=2000&rule={rule}")));
+        let asked: String = form(rule);
+        let filtered = ok(&network.get(&format!("/view/timeline?limit=2000&rule={asked}")));
         assert!(
             filtered["events"]
                 .as_array()
