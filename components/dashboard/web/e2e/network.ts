@@ -33,14 +33,14 @@ function started(command: string[], environment: Record<string, string>): ChildP
   return spawn(PROGRAM, command, { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, NO_COLOR: "1", ...environment } });
 }
 
-/** Where a program says that it listens. Throws with what it said if it ends before, or takes too long. */
+/** Where a program says that it listens, in a line that has come whole. Throws with what it said if it ends before, or takes too long. */
 async function listening(child: ChildProcess, where: RegExp): Promise<string> {
   let said = "";
   return new Promise<string>((done, failed) => {
     const late = setTimeout(() => failed(new Error(`eqmesh does not listen after ${START / 1000} s:\n${said}`)), START);
     child.stderr!.setEncoding("utf8").on("data", (text: string) => {
       said += text;
-      const listens = where.exec(said);
+      const listens = where.exec(said.slice(0, said.lastIndexOf("\n") + 1));
       if (!listens) return;
       clearTimeout(late);
       done(listens[1]!);

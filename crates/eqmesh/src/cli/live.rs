@@ -115,7 +115,9 @@ async fn serve(live: &Live, program: Program) -> u8 {
         Ok(host) => host,
         Err(status) => return status,
     };
-    eprintln!("eqmesh: the dashboard is at http://{address}/ until Ctrl-C");
+    // In one piece, as whoever reads along may see each piece by itself.
+    let line = format!("eqmesh: the dashboard is at http://{address}/ until Ctrl-C\n");
+    eprint!("{line}");
     let (json, quiet) = (live.json, live.quiet);
     let client = Client::of(&format!("http://{address}"));
     // It waits for answers, so it has a thread of its own; that ends with the process.
