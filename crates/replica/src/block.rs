@@ -2,8 +2,6 @@
 //!
 //! `docs/wire-format.md` specifies the form.
 
-use std::collections::BTreeMap;
-
 use eqmesh_egraph::color::Color;
 use eqmesh_egraph::operator::{Operator, Output, Sort};
 use eqmesh_egraph::rule::MAX_ARITY;
@@ -144,9 +142,13 @@ pub fn span(bytes: &[u8]) -> Result<Span, Fault> {
 
 impl Body {
     /// The term as text, its references by the labels that stand for them. None if one has no label, or the text would be too long.
-    pub(crate) fn text(&self, operators: &[Operator], labels: &BTreeMap<Name, String>) -> Option<String> {
+    pub(crate) fn text<'a>(
+        &self,
+        operators: &[Operator],
+        label: impl Fn(Name) -> Option<&'a String>,
+    ) -> Option<String> {
         let Some(root) = self.nodes.len().checked_sub(1) else {
-            return labels.get(&self.reference?).cloned();
+            return label(self.reference?).cloned();
         };
         let mut text = String::new();
         let mut stack = vec![(root, 0usize)];
@@ -170,7 +172,7 @@ impl Body {
                 text.push(' ');
                 match &arguments[column] {
                     BodyArgument::Node(position) => below = Some(*position as usize),
-                    BodyArgument::Name(name) => text.push_str(labels.get(name)?),
+                    BodyArgument::Name(name) => text.push_str(label(*name)?),
                     BodyArgument::Value(value) => text.push_str(&value.to_string()),
                 }
                 column += 1;

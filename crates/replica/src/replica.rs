@@ -212,6 +212,7 @@ struct Label {
     /// The first fact that binds it.
     fact: Dot,
     row: RowId,
+    /// By which it goes in the latest era.
     name: Name,
     sort: String,
     /// The term as it was given; see [`eqmesh_egraph::term::Label`].
@@ -252,7 +253,7 @@ pub struct Replica {
     pub(crate) rules: BTreeMap<Dot, KnownRule>,
     labels: BTreeMap<String, Label>,
     /// The label of each name that was given one, by all names that it may be referred to by.
-    label_names: BTreeMap<Name, String>,
+    label_names: BTreeMap<era::Reference, String>,
     /// In order.
     eras: Vec<Era>,
     /// The cut of the first era whose names are known; none if all are.
@@ -360,10 +361,20 @@ impl Replica {
         self.rules.iter().map(|(&dot, known)| (dot, &known.rule))
     }
 
-    /// The row of a settled node.
+    /// The row of a settled node, by a name of the latest era.
     pub(crate) fn row(&self, name: Name) -> Result<RowId, Fault> {
-        era::named_row(&self.graph, &self.logs, &self.eras, name)
+        self.row_in(self.eras.last(), name)
+    }
+
+    /// The row of a settled node, by a name that is said in an era.
+    fn row_in(&self, era: Option<&era::Era>, name: Name) -> Result<RowId, Fault> {
+        era::named_row(&self.graph, &self.logs, era, name)
             .ok_or_else(|| Fault::Absent(format!("no node {} of agent {} is here", name.ordinal, name.agent.0)))
+    }
+
+    /// The label of what goes by this name in an era.
+    fn label_of(&self, era: Option<&era::Era>, name: Name) -> Option<&String> {
+        self.label_names.get(&era::reference(era, name))
     }
 
     pub(crate) fn ensure_index(&mut self) {

@@ -8,11 +8,11 @@ use eqmesh_egraph::matching::{Batch, Matcher, Told};
 use eqmesh_egraph::program;
 
 use super::ahead::Ahead;
-use super::era::Era;
+use super::era::{self, Era};
 use super::{Birth, Checked, KnownRule, Label, Replica};
 use crate::block::{Block, Body, BodyArgument, Segment};
 use crate::log::Stretch;
-use crate::version::{Dot, Name};
+use crate::version::{Dot, Name, VersionVector};
 
 impl Replica {
     /// Goes over to the e-graph that holds an own block already. Answers the number of unions.
@@ -74,6 +74,7 @@ impl Replica {
         let shared = self.is_shared();
         let mut sequence = block.first - 1;
         let first_ordinal = self.logs.entry(block.origin).or_default().next_ordinal();
+        let era = era::position(&self.eras, &block.base);
         for segment in &block.segments {
             sequence += segment.facts();
             let dot = Dot {
@@ -87,15 +88,18 @@ impl Replica {
                     self.rules.insert(dot, KnownRule { rule, matcher });
                 }
                 Segment::Term { label, color, body } => {
-                    let root = self.apply_body(block, body, *color, shared);
+                    let root = self.apply_body(block, body, era, *color, shared);
                     if let Some(label) = label {
-                        self.bind(label, dot, root, body.text(&block.operators, &self.label_names));
+                        let era = era.map(|at| &self.eras[at]);
+                        let text = body.text(&block.operators, |name| self.label_of(era, name));
+                        self.bind(label, dot, root, &block.base, text);
                     }
                 }
                 Segment::Equal { left, right } => {
-                    let left = self.apply_body(block, left, Color::Green, shared);
-                    let right = self.apply_body(block, right, Color::Green, shared);
-                    let class = |name| self.graph.class_of(self.row(name).expect("just named"));
+                    let left = self.apply_body(block, left, era, Color::Green, shared);
+                    let right = self.apply_body(block, right, era, Color::Green, shared);
+                    let era = era.map(|at| &self.eras[at]);
+                    let class = |name| self.graph.class_of(self.row_in(era, name).expect("just named"));
                     let (left, right) = (class(left), class(right));
                     self.graph.unite(left, right);
                 }
@@ -162,14 +166,25 @@ impl Replica {
     }
 
     /// A label stands for the term of the first fact that binds it.
-    fn bind(&mut self, label: &str, fact: Dot, name: Name, text: Option<String>) {
+    /// It goes by a name that is said on top of `base`.
+    fn bind(&mut self, label: &str, fact: Dot, name: Name, base: &VersionVector, text: Option<String>) {
         if fact.agent == self.options.agent {
             self.draft_labels.remove(label);
         }
-        let row = self.row(name).expect("just named");
+        let era = self.era_of(base);
+        let row = self.row_in(era, name).expect("just named");
         let operator = self.graph.operator(self.graph.operator_of(row));
         let sort = operator.output.sort().to_owned();
-        self.label_names.entry(name).or_insert_with(|| label.to_owned());
+        let said = era::reference(era, name);
+        // Whoever names it from now on does so in the latest era.
+        let latest = self.eras.last();
+        let name = match latest {
+            Some(era) if !era.goes_by(name, &self.logs) => self.births[row.0 as usize].name,
+            _ => name,
+        };
+        for reference in [said, era::reference(latest, name)] {
+            self.label_names.entry(reference).or_insert_with(|| label.to_owned());
+        }
         let bound = self.labels.get(label).is_some_and(|bound| bound.fact <= fact);
         if !bound {
             let own = Label {
@@ -183,7 +198,8 @@ impl Replica {
         }
     }
 
-    fn apply_body(&mut self, block: &Block, body: &Body, color: Color, shared: bool) -> Name {
+    /// What the body names, it names in the era at this place.
+    fn apply_body(&mut self, block: &Block, body: &Body, era: Option<usize>, color: Color, shared: bool) -> Name {
         if let Some(name) = body.reference {
             return name;
         }
@@ -205,7 +221,10 @@ impl Replica {
                         };
                         self.graph.class_of(self.row(name).expect("just named")).0
                     }
-                    BodyArgument::Name(name) => self.graph.class_of(self.row(*name).expect("checked")).0,
+                    BodyArgument::Name(name) => {
+                        let row = self.row_in(era.map(|at| &self.eras[at]), *name);
+                        self.graph.class_of(row.expect("checked")).0
+                    }
                     BodyArgument::Value(value) => self.graph.values.intern(value).0,
                 });
             }

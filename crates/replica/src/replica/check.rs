@@ -169,7 +169,7 @@ impl Replica {
 
     fn check_body(&self, block: &Block, named: &Named, body: &Body, color: Color) -> Result<String, String> {
         let own_first = self.logs.get(&block.origin).map_or(0, Log::next_ordinal);
-        let era = self.era_of(&block.base).map(Era::agent);
+        let era = self.era_of(&block.base);
         let sort_of = |operator: u32| block.operators[operator as usize].output.sort().to_owned();
         let sort_of_name = |name: Name| {
             if name.agent == block.origin && name.ordinal >= own_first {
@@ -181,10 +181,7 @@ impl Replica {
                     )),
                 };
             }
-            if era::is_of_snapshot(name) && Some(name.agent) != era {
-                return Err("it refers to a node by a name of another era".to_owned());
-            }
-            let row = self.row(name).map_err(|fault| fault.to_string())?;
+            let row = self.row_in(era, name).map_err(|fault| fault.to_string())?;
             Ok(self
                 .graph
                 .operator(self.graph.operator_of(row))
@@ -200,7 +197,8 @@ impl Replica {
                     BodyArgument::Name(name) => {
                         let foreign = name.agent != block.origin || name.ordinal < own_first;
                         if foreign && color != Color::Green {
-                            self.verify_child(&operator.name, color, *name)
+                            self.row_in(era, *name)
+                                .and_then(|row| self.verify_child(&operator.name, color, row, *name))
                                 .map_err(|fault| fault.to_string())?;
                         }
                         sort_of_name(*name)?

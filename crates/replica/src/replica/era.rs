@@ -28,7 +28,7 @@ use crate::version::{AgentId, Dot, Name, VersionVector};
 const NOBODY: u32 = AgentId::MAX_NUMBER + 1;
 
 /// Whether a name is one that a snapshot gave.
-pub(super) fn is_of_snapshot(name: Name) -> bool {
+fn is_of_snapshot(name: Name) -> bool {
     name.agent.number() == NOBODY
 }
 
@@ -67,7 +67,8 @@ pub(crate) struct Era {
 impl Era {
     /// The maker of the names that its snapshot gives.
     ///
-    /// Eras whose names are in use at one time differ in it: those that follow each other by their number, and those that were begun side by side by their cut.
+    /// Eras whose names are in use at one time differ in it: those that follow each other by their number, and most of those that were begun side by side by their cut. Where
+    /// these do not, a name stands for what it does in the era of who says it.
     pub(super) fn agent(&self) -> AgentId {
         maker(self.number, self.fact)
     }
@@ -87,6 +88,17 @@ impl Era {
 
     fn order(&self) -> (u32, u32, Dot) {
         (self.number, self.height, self.fact)
+    }
+
+    /// Whether nodes go by a name in this era that is none of its snapshot: one that was given by facts that this does not stand for.
+    pub(super) fn goes_by(&self, name: Name, logs: &BTreeMap<AgentId, Log>) -> bool {
+        let since = |log: &Log| {
+            let covered = self.version.get(name.agent);
+            let count = log.entries.partition_point(|entry| entry.last <= covered);
+            let before = count.checked_sub(1).map(|at| &log.entries[at]);
+            before.map_or(log.first_row, |entry| entry.first_ordinal + entry.nodes())
+        };
+        !is_of_snapshot(name) && logs.get(&name.agent).is_some_and(|log| since(log) <= name.ordinal)
     }
 
     fn covered_by(&self, version: &VersionVector) -> bool {
@@ -283,11 +295,10 @@ impl Replica {
         }
         // What the past names by its era's snapshot, it means by the very same era, and not by one that was begun beside it.
         let era = past.eras.last().map(|era| era.fact);
-        let eras = self.eras.iter().position(|own| Some(own.fact) == era);
-        let eras = eras.map_or(&[][..], |at| &self.eras[at..=at]);
+        let era = self.eras.iter().find(|own| Some(own.fact) == era);
         let row = |row: &RowId| {
             let name = past.births[row.0 as usize].name;
-            named_row(&self.graph, &self.logs, eras, name).ok_or("it cuts what has been cut away")
+            named_row(&self.graph, &self.logs, era, name).ok_or("it cuts what has been cut away")
         };
         let rows = order.iter().map(row).collect::<Result<_, _>>()?;
         Ok((rows, bytes.into()))
@@ -299,11 +310,15 @@ impl Replica {
         if at == self.eras.len() {
             self.eras.push(era);
             self.name_rows();
-            let era = self.eras.last().expect("just entered");
+            let (era, logs) = (self.eras.last().expect("just entered"), &self.logs);
             for (label, own) in &mut self.labels {
-                if era.version.get(own.fact.agent) >= own.fact.sequence {
+                // It may also be another name of something older, or have its name from a cut that was made beside this one.
+                if !era.goes_by(own.name, logs) {
                     own.name = self.births[self.graph.resolve(own.row).0 as usize].name;
-                    self.label_names.entry(own.name).or_insert_with(|| label.clone());
+                    let names = &mut self.label_names;
+                    names
+                        .entry(reference(Some(era), own.name))
+                        .or_insert_with(|| label.clone());
                 }
             }
             self.marks.clear();
@@ -506,15 +521,10 @@ impl Replica {
             log.drop_up_to(era.version.get(*agent));
         }
         let (graph, logs, eras) = (&self.graph, &self.logs, &self.eras);
-        self.label_names
-            .retain(|&name, _| named_row(graph, logs, eras, name).is_some());
-        // A label may have its name from a cut that was made beside this one.
-        for (label, own) in &mut self.labels {
-            if named_row(graph, logs, eras, own.name).is_none() {
-                own.name = self.births[graph.resolve(own.row).0 as usize].name;
-                self.label_names.entry(own.name).or_insert_with(|| label.clone());
-            }
-        }
+        self.label_names.retain(|&(cut, name), _| match cut {
+            Some(cut) => eras.iter().any(|era| era.fact == cut),
+            None => named_row(graph, logs, None, name).is_some(),
+        });
     }
 
     /// Whether the facts here begin with no more than this.
@@ -554,13 +564,27 @@ pub(super) enum Standing {
 
 /// The latest era that begins within a version vector.
 pub(super) fn covering<'a>(eras: &'a [Era], version: &VersionVector) -> Option<&'a Era> {
-    eras.iter().rev().find(|era| era.covered_by(version))
+    position(eras, version).map(|at| &eras[at])
 }
 
-/// The row of a node by its name.
-pub(super) fn named_row(graph: &EGraph, logs: &BTreeMap<AgentId, Log>, eras: &[Era], name: Name) -> Option<RowId> {
+/// Its place.
+pub(super) fn position(eras: &[Era], version: &VersionVector) -> Option<usize> {
+    eras.iter().rposition(|era| era.covered_by(version))
+}
+
+/// What a name stands for: those of snapshots, by the cut of their era.
+pub(super) type Reference = (Option<Dot>, Name);
+
+/// What a name stands for that is said in an era.
+pub(super) fn reference(era: Option<&Era>, name: Name) -> Reference {
+    let era = era.filter(|_| is_of_snapshot(name));
+    (era.map(|era| era.fact), name)
+}
+
+/// The row of a node by its name, said in an era. The maker of the names that a snapshot gives does not tell for sure which one that was: what says it does.
+pub(super) fn named_row(graph: &EGraph, logs: &BTreeMap<AgentId, Log>, era: Option<&Era>, name: Name) -> Option<RowId> {
     let row = if is_of_snapshot(name) {
-        let era = eras.iter().rev().find(|era| era.agent() == name.agent)?;
+        let era = era.filter(|era| era.agent() == name.agent)?;
         era.rows.get(name.ordinal as usize).copied()?
     } else {
         logs.get(&name.agent)?.row(name.ordinal)?

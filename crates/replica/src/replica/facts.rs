@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eqmesh_egraph::color::{Color, Colors};
 use eqmesh_egraph::graph::OperatorId;
+use eqmesh_egraph::graph::RowId;
 use eqmesh_egraph::operator::{Operator, Sort};
 use eqmesh_egraph::program;
 use eqmesh_egraph::term::{self, Argument, Term};
@@ -161,15 +162,14 @@ impl Replica {
         for (operator, arguments) in term.nodes() {
             for argument in arguments {
                 if let Argument::Reference(name) = argument {
-                    self.verify_child(&self.graph.operator(operator).name, color, *name)?;
+                    self.verify_child(&self.graph.operator(operator).name, color, self.row(*name)?, *name)?;
                 }
             }
         }
         Ok(())
     }
 
-    pub(super) fn verify_child(&self, parent: &str, color: Color, child: Name) -> Result<(), Fault> {
-        let row = self.row(child)?;
+    pub(super) fn verify_child(&self, parent: &str, color: Color, row: RowId, child: Name) -> Result<(), Fault> {
         let class = self.graph.class_of(row);
         let colors = self.graph.class_colors(class);
         if let (true, Some(witnesses)) = (self.options.coloring, Colors::witnesses(color))
@@ -204,7 +204,7 @@ impl Replica {
                     "`{operator}` does not take an argument of sort {sort}"
                 )));
             }
-            self.verify_child(&operator.name, color, child)?;
+            self.verify_child(&operator.name, color, row, child)?;
         }
         self.declare(std::slice::from_ref(operator))?;
         let id = self.graph.declare(operator);

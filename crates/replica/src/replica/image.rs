@@ -261,7 +261,9 @@ impl Replica {
                     continue;
                 };
                 for segment in &block.segments {
-                    let text = |body: &crate::block::Body| body.text(&block.operators, &self.label_names);
+                    let era = self.era_of(&block.base);
+                    let label = |name| self.label_of(era, name);
+                    let text = |body: &crate::block::Body| body.text(&block.operators, label);
                     let made = match segment {
                         Segment::Rule(program) => {
                             let known = |own: &KnownRule| program::encode_rule(&own.rule) == *program;

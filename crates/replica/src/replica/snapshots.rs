@@ -157,7 +157,8 @@ impl Replica {
                 sort: own.sort,
                 text: own.text,
             };
-            replica.label_names.entry(own.name).or_insert_with(|| own.label.clone());
+            let name = super::era::reference(replica.eras.last(), own.name);
+            replica.label_names.entry(name).or_insert_with(|| own.label.clone());
             replica.labels.insert(own.label, label);
         }
         replica.own_up();
