@@ -5,6 +5,7 @@ mod exchange;
 mod free;
 mod history;
 mod messages;
+mod outline;
 mod questions;
 mod refusals;
 mod round;
@@ -28,6 +29,7 @@ use crate::blocks::Blocks;
 use crate::body::{Ballot, Body};
 use crate::message::Message;
 use crate::ports::{Diagnostic, Graph, Log, Network, Parts, Signature};
+use outline::{Chain, Lazy};
 
 /// The most bytes of facts that are kept for later: those of submissions that arrive within a round.
 const MAX_KEPT: usize = 256 << 20;
@@ -99,7 +101,7 @@ pub struct Node<P: Parts> {
     config: Config,
     parts: P,
     palette: Vec<Color>,
-    graph: P::Graph,
+    graph: Lazy<P::Graph>,
     signature: P::Signature,
     log: P::Log,
     network: P::Network,
@@ -122,6 +124,8 @@ pub struct Node<P: Parts> {
     standing: Option<Standing>,
     /// What the host has been told to store.
     stored: Arc<VersionVector>,
+    /// Names the parts that the host has by then, in their order.
+    parts_stored: Chain,
     /// Whether what is stored has to be replaced.
     shortened: bool,
     /// Whether this very incarnation has made facts in an earlier life, which were taken back.
@@ -186,7 +190,7 @@ impl<P: Parts> Node<P> {
     pub fn new(config: Config, parts: P) -> Node<P> {
         Node {
             palette: parts.palette(),
-            graph: parts.graph(config.id, config.coloring),
+            graph: Lazy::new(parts.graph(config.id, config.coloring)),
             signature: parts.signature(),
             log: parts.log(config.timeline_capacity),
             network: parts.network(config.id, config.agents, config.coloring),
@@ -204,6 +208,7 @@ impl<P: Parts> Node<P> {
             received: (0, 0),
             standing: None,
             stored: Arc::default(),
+            parts_stored: Chain::default(),
             shortened: false,
             restored: false,
             refusals: refusals::Refusals::default(),
@@ -286,7 +291,7 @@ impl<P: Parts> Node<P> {
                 }
                 // To insert the user's terms is RED work; any other agent does it by itself.
                 Statement::Term(label, text) if self.palette.contains(&Color::Red) => {
-                    self.parts.initialize(&mut self.graph, &[(label, text)])?;
+                    self.parts.initialize(self.graph.awake(), &[(label, text)])?;
                 }
                 Statement::Term(label, text) => self.graph.insert(&text, label.as_deref(), Color::Green)?,
                 Statement::Equality(left, right) => self.graph.unite(&left, &right)?,

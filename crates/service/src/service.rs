@@ -384,11 +384,9 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         match suspended {
             Some(suspended) => {
                 let mut member = M::make(&self.maker, self.config(index.incarnation));
-                if member.restore(parts, now) > 0 {
-                    let fault = Fault::Malformed("some of its facts cannot be read".to_owned());
-                    return Err(self.damaged(fault));
-                }
-                member.resume(suspended, now).map_err(|fault| self.damaged(fault))?;
+                member
+                    .resume(suspended, parts, now)
+                    .map_err(|fault| self.damaged(fault))?;
                 Ok(Opened {
                     member,
                     said: Vec::new(),

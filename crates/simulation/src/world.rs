@@ -236,7 +236,12 @@ impl<'a> World<'a> {
         } else {
             self.random.random::<u64>() | 1
         };
-        let (mut node, broken) = self.restored(at);
+        let mut node = self.fresh(at);
+        let stored = self.stored(at);
+        let broken = match stored.as_slice() {
+            [] => 0,
+            parts => node.restore(parts, self.now),
+        };
         let host = &mut self.hosts[at];
         host.life += 1;
         let (number, life) = (host.number, host.life);
@@ -269,8 +274,8 @@ impl<'a> World<'a> {
         self.plan(first, Event::Tick { host, life });
     }
 
-    /// A new agent with what is on its disk, and how many blocks it did not take.
-    fn restored(&self, at: usize) -> (Node<Simulated>, u64) {
+    /// A new agent, without what is on its disk.
+    fn fresh(&self, at: usize) -> Node<Simulated> {
         let (scenario, host) = (self.scenario, &self.hosts[at]);
         let config = Config {
             id: AgentId::new(host.number, host.incarnation).expect("the scenario was checked"),
@@ -282,14 +287,12 @@ impl<'a> World<'a> {
             native: scenario.native(host.number),
             mutant: scenario.mutant,
         };
-        let mut node = Node::new(config, parts);
-        let blocks: Vec<Vec<u8>> = host.disk.iter().map(|block| block.to_vec()).collect();
-        let broken = if blocks.is_empty() {
-            0
-        } else {
-            node.restore(&blocks, self.now)
-        };
-        (node, broken)
+        Node::new(config, parts)
+    }
+
+    /// What is on its disk.
+    fn stored(&self, at: usize) -> Vec<Vec<u8>> {
+        self.hosts[at].disk.iter().map(|block| block.to_vec()).collect()
     }
 
     /// An agent that had said that it holds facts does not hold some of them any more: a cut was closed without them, and what the user had said among them was said again. It is

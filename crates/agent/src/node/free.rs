@@ -267,7 +267,7 @@ impl<P: Parts> Node<P> {
             })
             .collect();
         // An agent whose stream is of another color certifies only where no GREEN one is active; the check of its facts was the same.
-        if !own.is_empty() && (self.parts.certify(&mut self.graph, &own) || self.graph.certify(&own)) {
+        if !own.is_empty() && (self.parts.certify(self.graph.awake(), &own) || self.graph.certify(&own)) {
             self.note(EventKind::Certified, None, None, None, 0, now, Phase::Reconcile);
         }
         uncertified.is_empty()
@@ -297,7 +297,7 @@ impl<P: Parts> Node<P> {
                 shares: own,
                 budget: task.budget,
             };
-            total = self.parts.step(&mut self.graph, &task)?;
+            total = self.parts.step(self.graph.awake(), &task)?;
         }
         if others.is_empty() {
             return Ok(total);

@@ -11,6 +11,7 @@ use eqmesh_replica::{AgentId, Dot, Fault, VersionVector};
 use eqmesh_timeline::Phase;
 
 use super::Node;
+use super::outline::Chain;
 use crate::message::Message;
 use crate::ports::{Graph, Network, Parts};
 
@@ -77,6 +78,10 @@ impl<P: Parts> Node<P> {
             self.graph.delta_since(&self.stored)
         };
         self.stored = version;
+        if instead {
+            self.parts_stored = Chain::default();
+        }
+        self.parts_stored.extend(&parts);
         Unstored { instead, parts }
     }
 
@@ -231,7 +236,7 @@ impl<P: Parts> Node<P> {
         }
     }
 
-    /// Takes in what an earlier run of this agent stored, in any order, before it joins, is [resumed](Node::resume) or takes part in a round. Parts that are broken or
+    /// Takes in what an earlier run of this agent stored, in any order, before it joins or takes part in a round. Parts that are broken or
     /// refused are left out, and counted in the answer. A snapshot among them is trusted, as it comes from this agent's own store.
     pub fn restore(&mut self, parts: &[Vec<u8>], now: u64) -> u64 {
         let broken = self.graph.resume(parts);
@@ -241,6 +246,7 @@ impl<P: Parts> Node<P> {
         self.settle(now, Phase::Reconcile);
         self.unlearned = true;
         self.stored = self.version();
+        self.parts_stored = Chain::of(parts);
         self.shortened = made || self.graph.beginning().is_some();
         broken + self.graph.refused().len() as u64
     }

@@ -42,7 +42,7 @@ impl<P: Parts> Node<P> {
         };
         let report = self
             .parts
-            .step(&mut self.graph, &task)
+            .step(self.graph.awake(), &task)
             .inspect_err(|_| self.graph.discard())?;
         self.ballot = Ballot {
             saturated: report.saturated,
@@ -100,7 +100,7 @@ impl<P: Parts> Node<P> {
                 Some(Barrier::Certified) => {
                     let agents = self.network.certifies(id).map_err(misfit)?;
                     if !agents.is_empty() {
-                        if self.parts.certify(&mut self.graph, &agents) {
+                        if self.parts.certify(self.graph.awake(), &agents) {
                             self.note(EventKind::Certified, None, None, None, 0, now, Phase::Reconcile);
                         }
                         messages.push(self.reach(round, Stage::Certified, now, Phase::Reconcile)?);

@@ -1,7 +1,7 @@
 //! Being away: an agent that runs free as bytes, so that a host can run it as a sequence of short lives.
 //!
-//! The facts are not among them, as they are stored anyway. A life is: [`Node::new`], [`Node::restore`], [`Node::resume`], some work, [`Node::unstored`], [`Node::suspend`].
-//! The host stores the facts and the state that came with them before it sends any message of that life, so that a life that breaks off has never been. If it cannot
+//! The facts are not among them, as they are stored anyway, but for an outline of what they amount to. A life is: [`Node::new`], [`Node::resume`], some work, [`Node::unstored`],
+//! [`Node::suspend`]. A life in which nothing is asked but what the outline tells never makes the e-graph. The host stores the facts and the state that came with them before it sends any message of that life, so that a life that breaks off has never been. If it cannot
 //! store both at once, it stores the facts first: facts that the state does not know of are no harm as long as nothing was sent.
 
 use std::collections::BTreeSet;
@@ -14,11 +14,12 @@ use eqmesh_replica::{AgentId, Fault, VersionVector};
 use super::exchange::Exchange;
 use super::free::Free;
 use super::history::History;
-use super::{MAX_RULESETS_KNOWN, Node, misfit};
+use super::outline::{Chain, Outline};
+use super::{MAX_RULESETS_KNOWN, Node, Standing, misfit};
 use crate::ports::{Graph, Log, Network, Parts};
 
 /// The first bytes of a suspended agent: a magic number and the version.
-const MAGIC: &[u8; 4] = b"eqa\x01";
+const MAGIC: &[u8; 4] = b"eqa\x02";
 
 /// Appends a flag, and the value if there is one.
 pub(super) fn put_option<T>(bytes: &mut Vec<u8>, value: Option<T>, put: impl FnOnce(&mut Vec<u8>, T)) {
@@ -50,6 +51,8 @@ struct Suspended {
     rulesets: BTreeSet<String>,
     /// Some may be known from no fact yet.
     operators: Vec<Operator>,
+    /// None where the e-graph is to be made first of all.
+    outline: Option<Outline>,
     free: Box<Free>,
     network: Vec<u8>,
     log: Vec<u8>,
@@ -132,6 +135,7 @@ impl Suspended {
         self.operators
             .iter()
             .for_each(|operator| put_operator(&mut bytes, operator));
+        put_option(&mut bytes, self.outline.as_ref(), |bytes, outline| outline.put(bytes));
         put_free(&mut bytes, &self.free, &self.version);
         put_bytes(&mut bytes, &self.network);
         put_bytes(&mut bytes, &self.log);
@@ -151,6 +155,7 @@ impl Suspended {
             received: (reader.counter()?, reader.counter()?),
             rulesets: read_rulesets(&mut reader)?,
             operators: read_operators(&mut reader)?,
+            outline: read_option(&mut reader, Outline::read)?,
             free: Box::new(read_free(&mut reader, &version)?),
             network: reader.bytes()?.to_vec(),
             log: reader.bytes()?.to_vec(),
@@ -162,6 +167,13 @@ impl Suspended {
         }
         Ok(suspended)
     }
+}
+
+/// A suspended agent that was read, and its parts.
+struct Awaited<P: Parts> {
+    suspended: Suspended,
+    network: P::Network,
+    log: P::Log,
 }
 
 impl<P: Parts> Node<P> {
@@ -182,6 +194,11 @@ impl<P: Parts> Node<P> {
             let text = "there is something to be stored before this agent is suspended";
             return Err(Fault::Misplaced(text.to_owned()));
         }
+        if self.graph.is_misled() {
+            let text = "the facts that were stored are not those that this agent had when it was suspended last";
+            return Err(Fault::Malformed(text.to_owned()));
+        }
+        let outline = self.graph.outline(self.parts_stored);
         let suspended = Suspended {
             id: self.config.id,
             agents: self.config.agents,
@@ -192,6 +209,7 @@ impl<P: Parts> Node<P> {
             received: self.received,
             rulesets: std::mem::take(&mut self.rulesets),
             operators: self.graph.operators(),
+            outline,
             free: self.free.take().expect("it runs free"),
             network,
             log: self.log.save(),
@@ -203,17 +221,48 @@ impl<P: Parts> Node<P> {
     }
 
     /// Goes on as the agent that was [suspended](Node::suspend), in place of [`Node::join`]: with its claim, under the same incarnation, and with what it knew of the others. To be called on a
-    /// new agent that is configured alike (the timeline's capacity may differ), after [`Node::restore`] of what that one had stored.
-    /// If it was away for long, until `now`, the silence of its neighbours meanwhile does not count.
+    /// new agent that is configured alike (the timeline's capacity may differ), with the parts that the host has stored. If these are what that one had stored, in the same order, its e-graph
+    /// is made of them when it is first needed; else at once. If it was away for long, until `now`, the silence of its neighbours meanwhile does not count. O(bytes), or O(facts).
     ///
     /// The caller vouches that this is the last state that any message has left from. Who cannot be sure, or is refused, comes back as another incarnation: it joins.
     ///
-    /// Fails with [`Fault::Malformed`] for what cannot be read, with [`Fault::Misplaced`] if it is of another agent, incarnation or network, or this agent is not
-    /// new, and with [`Fault::Absent`] if facts that were stored have not been restored. Nothing has changed then.
-    pub fn resume(&mut self, state: &[u8], now: u64) -> Result<(), Fault> {
+    /// Fails with [`Fault::Malformed`] for what cannot be read, and with [`Fault::Misplaced`] if it is of another agent, incarnation or network, or this agent is not
+    /// new: nothing has changed then. Fails with [`Fault::Malformed`] for parts that are broken, and with [`Fault::Absent`] if facts that were stored are not among them: those that are there have
+    /// been [restored](Node::restore) then, and only a new agent can be resumed.
+    pub fn resume(&mut self, state: &[u8], parts: Vec<Vec<u8>>, now: u64) -> Result<(), Fault> {
+        let awaited = self.awaited(state, now)?;
+        let suspended = &awaited.suspended;
+        match &suspended.outline {
+            Some(outline) if outline.chain == Chain::of(&parts) => {
+                self.parts_stored = outline.chain;
+                self.stored = suspended.version.clone();
+                self.standing = Some(Standing {
+                    digest: outline.state_digest,
+                    version: suspended.version.clone(),
+                });
+                let (version, operators) = (suspended.version.clone(), suspended.operators.clone());
+                self.graph.leave(outline.clone(), version, operators, parts);
+            }
+            _ => {
+                let broken = self.restore(&parts, now);
+                if broken > 0 {
+                    let text = format!("{broken} of the parts that were stored are broken or refused");
+                    return Err(Fault::Malformed(text));
+                }
+            }
+        }
+        self.go_on(awaited)
+    }
+
+    /// Reads a suspended agent that this one may go on as. Changes nothing.
+    fn awaited(&self, state: &[u8], now: u64) -> Result<Awaited<P>, Fault> {
         self.between_rounds()?;
         if self.next_message > 0 {
             let text = "this agent has spoken already: resume a new one";
+            return Err(Fault::Misplaced(text.to_owned()));
+        }
+        if self.graph.size().facts > 0 {
+            let text = "this agent has facts already: resume a new one";
             return Err(Fault::Misplaced(text.to_owned()));
         }
         let suspended = Suspended::decode(state)?;
@@ -227,17 +276,33 @@ impl<P: Parts> Node<P> {
                 id.incarnation()
             )));
         }
-        let version = self.version();
-        if !version.covers(&suspended.version) {
-            let text = "facts that this agent had stored when it was suspended have not been restored";
-            return Err(Fault::Absent(text.to_owned()));
-        }
         let mut network = self.parts.network(id, agents, coloring);
         network.load(&suspended.network, now).map_err(misfit)?;
         let mut log = self.parts.log(self.config.timeline_capacity);
         log.load(&suspended.log)
             .map_err(|error| Fault::Malformed(error.to_string()))?;
-        self.graph.declare(&suspended.operators)?;
+        Ok(Awaited {
+            suspended,
+            network,
+            log,
+        })
+    }
+
+    /// Goes on as an agent that was suspended, with the facts that are here.
+    fn go_on(&mut self, awaited: Awaited<P>) -> Result<(), Fault> {
+        let Awaited {
+            suspended,
+            network,
+            log,
+        } = awaited;
+        let version = self.version();
+        if !version.covers(&suspended.version) {
+            let text = "facts that this agent had stored when it was suspended have not been restored";
+            return Err(Fault::Absent(text.to_owned()));
+        }
+        if !self.graph.is_away() {
+            self.graph.declare(&suspended.operators)?;
+        }
         // With the very same facts, what is stored is what is to be stored.
         self.shortened &= *version != *suspended.version;
         self.restored = false;

@@ -21,12 +21,12 @@ impl World<'_> {
             Ok(state) => state,
             Err(fault) => return self.fail(format!("an agent cannot be suspended: {fault}")),
         };
-        let (mut node, broken) = self.restored(at);
+        let mut node = self.fresh(at);
         let number = self.hosts[at].number;
-        let resumed = node.resume(&state, self.now);
-        if broken > 0 || resumed.is_err() || node.state_digest() != digest {
+        let resumed = node.resume(&state, self.stored(at), self.now);
+        if resumed.is_err() || node.state_digest() != digest {
             self.fail(format!(
-                "agent {number} does not come back as it was suspended: {broken} blocks are not taken, {resumed:?}"
+                "agent {number} does not come back as it was suspended: {resumed:?}"
             ));
         }
         if known != (node.claim(), node.members(), node.doubles()) {

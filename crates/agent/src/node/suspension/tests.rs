@@ -3,10 +3,13 @@
 use eqmesh_egraph::color::Color;
 use eqmesh_orchestrator::{Entrance, Topology};
 use eqmesh_replica::Budget;
+use eqmesh_timeline::Phase;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
+use crate::blocks::Blocks;
+use crate::body::Body;
 use crate::message::Message;
 use crate::native::Native;
 use crate::node::{Config, RoundTask, Unstored};
@@ -118,12 +121,14 @@ impl Mesh {
         let state = self.nodes[at].suspend().unwrap();
         let mut again = fresh(self.nodes[at].config);
         if self.absence == Absence::Whole {
-            assert_eq!(again.restore(&self.disks[at], self.now), 0);
+            again.resume(&state, self.disks[at].clone(), self.now).unwrap();
         } else {
-            std::mem::swap(&mut again.graph, &mut self.nodes[at].graph);
-            again.stored = self.nodes[at].stored.clone();
+            let awaited = again.awaited(&state, self.now).unwrap();
+            let before = &mut self.nodes[at];
+            std::mem::swap(&mut again.graph, &mut before.graph);
+            (again.stored, again.parts_stored) = (before.stored.clone(), before.parts_stored);
+            again.go_on(awaited).unwrap();
         }
-        again.resume(&state, self.now).unwrap();
         assert_eq!(again.suspend().as_ref(), Ok(&state));
         assert_eq!(again.unstored(), Unstored::default(), "all is stored");
         self.nodes[at] = again;
@@ -253,8 +258,7 @@ proptest! {
         let mut mesh = Mesh::founded(3, Absence::Never, u64::MAX);
         events.iter().for_each(|&event| mesh.happen(event));
         let state = mesh.nodes[0].suspend().unwrap();
-        let mut again = fresh(mesh.nodes[0].config);
-        again.restore(&mesh.disks[0], mesh.now);
+        let disk = &mesh.disks[0];
         for (at, other, cut) in altered {
             let mut bytes = state[..state.len() - 8].to_vec();
             let at = at.index(bytes.len());
@@ -268,8 +272,7 @@ proptest! {
             if let Ok(read) = Suspended::decode(&bytes) {
                 prop_assert_eq!(read.encode(), &bytes[..]);
                 let mut read = fresh(mesh.nodes[0].config);
-                read.restore(&mesh.disks[0], mesh.now);
-                if read.resume(&bytes, mesh.now).is_ok() {
+                if read.resume(&bytes, disk.clone(), mesh.now).is_ok() {
                     // Whatever it says, nothing breaks.
                     for message in &mesh.travelling {
                         let _answered = read.receive(message, mesh.now);
@@ -277,11 +280,11 @@ proptest! {
                     let _stepped = (read.step(&task(), mesh.now), read.tick(mesh.now));
                 } else {
                     prop_assert_eq!(read.claim(), None);
-                    prop_assert_eq!(read.resume(&state, mesh.now), Ok(()), "nothing had changed");
                 }
             }
         }
-        prop_assert_eq!(again.resume(&state, mesh.now), Ok(()));
+        let mut again = fresh(mesh.nodes[0].config);
+        prop_assert_eq!(again.resume(&state, disk.clone(), mesh.now), Ok(()));
         prop_assert_eq!(again.suspend(), Ok(state));
     }
 
@@ -310,8 +313,7 @@ fn only_what_is_new_is_stored_after_an_absence() {
         assert_eq!(mesh.nodes[0].graph.beginning().is_some(), cut_after == 12);
         let state = mesh.nodes[0].suspend().unwrap();
         let mut again = fresh(mesh.nodes[0].config);
-        assert_eq!(again.restore(&mesh.disks[0], mesh.now), 0);
-        again.resume(&state, mesh.now).unwrap();
+        again.resume(&state, mesh.disks[0].clone(), mesh.now).unwrap();
         assert!(again.converged(), "it need not search again");
         assert_eq!(again.unstored(), Unstored::default());
         let last = again.version().get(again.config.id);
@@ -338,8 +340,8 @@ fn facts_that_the_state_does_not_know_of_are_no_harm() {
     mesh.nodes[0].submit("(Num 77)", mesh.now).unwrap();
     mesh.disks[0].extend(mesh.nodes[0].unstored().parts);
     let mut again = fresh(mesh.nodes[0].config);
-    assert_eq!(again.restore(&mesh.disks[0], mesh.now), 0);
-    again.resume(&state, mesh.now).unwrap();
+    again.resume(&state, mesh.disks[0].clone(), mesh.now).unwrap();
+    assert!(!again.graph.is_away(), "they are taken in at once");
     assert!(!again.converged());
     mesh.nodes[0] = again;
     mesh.calm(10);
@@ -364,54 +366,59 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     );
     let state = mesh.nodes[0].suspend().unwrap();
     assert!(
-        matches!(mesh.nodes[0].resume(&state, now), Err(Fault::Misplaced(_))),
+        matches!(mesh.nodes[0].resume(&state, Vec::new(), now), Err(Fault::Misplaced(_))),
         "it is there"
     );
     let stored = mesh.disks[0].clone();
-    for (other, broken) in [
-        (
-            Config {
-                id: AgentId(1),
-                ..config
-            },
-            0,
-        ),
-        (
-            Config {
-                id: AgentId::new(0, 1).unwrap(),
-                ..config
-            },
-            0,
-        ),
-        (Config { agents: 4, ..config }, 0),
-        (
-            Config {
-                coloring: false,
-                ..config
-            },
-            0,
-        ),
+    for other in [
+        Config {
+            id: AgentId(1),
+            ..config
+        },
+        Config {
+            id: AgentId::new(0, 1).unwrap(),
+            ..config
+        },
+        Config { agents: 4, ..config },
+        Config {
+            coloring: false,
+            ..config
+        },
     ] {
         let mut node = fresh(other);
-        assert_eq!(node.restore(&stored, now), broken);
         assert!(
-            matches!(node.resume(&state, now), Err(Fault::Misplaced(_))),
+            matches!(node.resume(&state, stored.clone(), now), Err(Fault::Misplaced(_))),
             "{other:?}"
         );
-        assert_eq!(node.claim(), None);
+        assert_eq!((node.claim(), node.version().iter().len()), (None, 0));
     }
     // Without some of the facts that it had.
+    for some in [0, stored.len() / 2] {
+        let mut node = fresh(config);
+        let some = stored[..some].to_vec();
+        assert!(matches!(node.resume(&state, some, now), Err(Fault::Absent(_))));
+    }
     let mut node = fresh(config);
-    assert!(matches!(node.resume(&state, now), Err(Fault::Absent(_))));
-    assert!(node.join(entrance(1), now).is_ok(), "nothing has changed");
-    let mut node = fresh(config);
-    assert_eq!(node.restore(&stored, now), 0);
     for broken in [&state[..state.len() - 1], &state[1..], &[]] {
-        assert!(matches!(node.resume(broken, now), Err(Fault::Malformed(_))));
+        let resumed = node.resume(broken, stored.clone(), now);
+        assert!(matches!(resumed, Err(Fault::Malformed(_))));
+    }
+    // What is stored is not what was written.
+    for at in 0..stored.len() {
+        let (mut damaged, mut node) = (stored.clone(), fresh(config));
+        damaged[at][8] ^= 1;
+        let resumed = node.resume(&state, damaged, now);
+        assert!(matches!(resumed, Err(Fault::Malformed(_))), "{resumed:?}");
     }
     // Nobody knows which facts it has made besides, and sent.
-    assert!(matches!(node.join(entrance(9), now), Err(Fault::Misplaced(_))));
-    assert_eq!(node.resume(&state, now), Ok(()));
+    let mut restored = fresh(config);
+    assert_eq!(restored.restore(&stored, now), 0);
+    assert!(matches!(restored.join(entrance(9), now), Err(Fault::Misplaced(_))));
+    assert!(matches!(
+        restored.resume(&state, stored.clone(), now),
+        Err(Fault::Misplaced(_))
+    ));
+    assert_eq!(node.resume(&state, stored, now), Ok(()));
     assert!(matches!(node.join(entrance(9), now), Err(Fault::Misplaced(_))));
     // What is not stored would be lost.
     node.submit("(Num 77)", now).unwrap();
@@ -421,7 +428,8 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     // One that has spoken is not new.
     let mut spoken = fresh(config);
     spoken.heartbeat(now);
-    assert!(matches!(spoken.resume(&state, now), Err(Fault::Misplaced(_))));
+    let resumed = spoken.resume(&state, Vec::new(), now);
+    assert!(matches!(resumed, Err(Fault::Misplaced(_))));
 }
 
 #[test]
@@ -435,4 +443,78 @@ fn a_suspended_agent_of_nine_is_small() {
     let longest = bytes.max().unwrap();
     assert!(longest < 16 << 10, "{longest} bytes");
     println!("{longest} bytes");
+}
+
+/// What happens between agents that have converged needs no e-graph, and the first thing that does finds it as it was.
+#[test]
+fn who_has_nothing_to_do_never_makes_its_graph() {
+    for cut_after in [12, u64::MAX] {
+        let mut mesh = converged(cut_after);
+        mesh.absence = Absence::Whole;
+        for at in 0..3 {
+            mesh.after(at, Vec::new());
+            assert!(mesh.nodes[at].graph.is_away());
+        }
+        let before = mesh.said.len();
+        for _ in 0..8 {
+            mesh.now += SECOND;
+            for at in 0..3 {
+                mesh.tick(at);
+                // Everybody hears it twice, and its last facts once more.
+                mesh.travelling.extend(mesh.travelling.clone());
+                let last = mesh.disks[at].last().unwrap().clone();
+                let body = Body::State {
+                    reached: None,
+                    rulesets: Vec::new(),
+                    blocks: Blocks::pack(vec![last]),
+                };
+                let message = mesh.nodes[at].send(None, &body, mesh.now, Phase::Reconcile);
+                mesh.after(at, vec![message]);
+                while !mesh.travelling.is_empty() {
+                    let message = mesh.travelling.remove(0);
+                    mesh.receive(&message);
+                }
+            }
+            assert!(mesh.nodes.iter().all(|node| node.graph.is_away()));
+        }
+        assert!(mesh.said.len() > before + 24);
+        let mut stayed = converged(cut_after);
+        for (node, other) in mesh.nodes.iter_mut().zip(&mut stayed.nodes) {
+            assert!(node.converged());
+            assert_eq!(
+                (node.state_digest(), node.version()),
+                (other.state_digest(), other.version())
+            );
+            let (summary, expected) = (node.summary(), other.summary());
+            assert_eq!((summary.size, summary.refused), (expected.size, expected.refused));
+            assert!(node.graph.is_away());
+            assert_eq!(node.meaning_digest(), other.meaning_digest());
+            assert!(!node.graph.is_away() && !node.graph.is_misled());
+            let (state, again) = (node.suspend().unwrap(), other.graph.operators());
+            assert_eq!(node.graph.operators(), again);
+            assert!(Suspended::decode(&state).unwrap().outline.is_some());
+        }
+        // News are taken in, and told.
+        mesh.submit("(let news (Add (Num 1) (Num 41)))");
+        mesh.calm(20);
+        for node in &mut mesh.nodes {
+            assert!(node.converged());
+            assert_eq!(node.check("(= news (Num 42))", 1).unwrap(), 1);
+        }
+    }
+}
+
+/// An outline that is not that of its parts is not believed for longer than until they are looked at.
+#[test]
+fn an_outline_that_says_something_else_is_found_out() {
+    let mut mesh = converged(u64::MAX);
+    let state = mesh.nodes[0].suspend().unwrap();
+    let mut forged = Suspended::decode(&state).unwrap();
+    let outline = forged.outline.as_mut().unwrap();
+    outline.state_digest[0] ^= 1;
+    let mut node = fresh(mesh.nodes[0].config);
+    node.resume(&forged.encode(), mesh.disks[0].clone(), mesh.now).unwrap();
+    assert!(node.suspend().is_ok(), "nobody has looked");
+    node.meaning_digest();
+    assert!(matches!(node.suspend(), Err(Fault::Malformed(_))));
 }
