@@ -573,7 +573,7 @@ fn a_network_whose_agents_live_for_one_request_comes_to_the_same() {
             let (digest, claim) = (on!(*earlier, call_summary).state_digest, on!(*earlier, call_claim));
             let world = [World::Red, World::Blue, World::Green][at];
             let mut again = agent(world, at as u32, 3);
-            on!(again, call_resume, &states[at], &disks[at], network.now).unwrap();
+            on!(again, call_resume, &states[at], Some(&disks[at]), network.now).unwrap();
             assert_eq!(on!(again, call_summary).state_digest, digest);
             assert_eq!(on!(again, call_claim), claim);
             assert_eq!(on!(again, call_metrics), on!(*earlier, call_metrics));
@@ -590,12 +590,15 @@ fn a_network_whose_agents_live_for_one_request_comes_to_the_same() {
     // What does not fit is refused, and changes nothing.
     let now = network.now;
     let stored = &disks[0];
-    assert_fault!(on!(network.agents[0], call_resume, &states[0], stored, now), Misplaced);
+    assert_fault!(
+        on!(network.agents[0], call_resume, &states[0], Some(stored), now),
+        Misplaced
+    );
     let mut other = agent(World::Red, 1 << 16, 3);
-    assert_fault!(on!(other, call_resume, &states[0], stored, now), Misplaced);
+    assert_fault!(on!(other, call_resume, &states[0], Some(stored), now), Misplaced);
     let mut empty = agent(World::Red, 0, 3);
-    assert_fault!(on!(empty, call_resume, &states[0][1..], stored, now), Malformed);
-    assert_fault!(on!(empty, call_resume, &states[0], &[], now), Absent);
+    assert_fault!(on!(empty, call_resume, &states[0][1..], Some(stored), now), Malformed);
+    assert_fault!(on!(empty, call_resume, &states[0], Some(&[]), now), Absent);
     assert_eq!(on!(empty, call_claim), None);
     // Whether it has made more facts under this incarnation, nobody knows.
     let mut joining = agent(World::Red, 0, 3);
@@ -603,12 +606,21 @@ fn a_network_whose_agents_live_for_one_request_comes_to_the_same() {
     let own = on!(joining, call_version).iter().any(|dot| dot.agent == 0);
     assert!(own, "it has made facts");
     assert_fault!(on!(joining, call_join, entrance(9, true), now), Misplaced);
-    assert_fault!(on!(joining, call_resume, &states[0], stored, now), Misplaced);
+    assert_fault!(on!(joining, call_resume, &states[0], Some(stored), now), Misplaced);
     let mut again = agent(World::Red, 0, 3);
-    assert_eq!(on!(again, call_resume, &states[0], stored, now), Ok(()));
+    assert_eq!(on!(again, call_resume, &states[0], Some(stored), now), Ok(()));
+    // A life that needs no facts can do without; one that does says so, and comes to nothing.
+    let mut idle = agent(World::Red, 0, 3);
+    assert_eq!(on!(idle, call_resume, &states[0], None, now), Ok(()));
+    assert!(!on!(idle, call_tick, now).unwrap().is_empty());
+    assert_eq!(on!(idle, call_unstored).parts.len(), 0);
+    assert!(!on!(idle, call_lacks_facts) && on!(idle, call_suspend).is_ok());
+    on!(idle, call_meaning_digest);
+    assert!(on!(idle, call_lacks_facts));
+    assert_fault!(on!(idle, call_suspend), Misplaced);
     // In another order they are the same facts, taken in at once.
     let mut again = agent(World::Red, 0, 3);
     let reversed: Vec<Vec<u8>> = stored.iter().rev().cloned().collect();
-    assert_eq!(on!(again, call_resume, &states[0], &reversed, now), Ok(()));
+    assert_eq!(on!(again, call_resume, &states[0], Some(&reversed), now), Ok(()));
     assert_eq!(on!(again, call_meaning_digest), expected);
 }

@@ -67,8 +67,12 @@ impl Member for Imported {
         messages(self.0.join(entrance.into(), now))
     }
 
-    fn resume(&mut self, state: &[u8], parts: Vec<Vec<u8>>, now: u64) -> Result<(), Fault> {
-        Ok(self.0.resume(state, &parts, now)?)
+    fn resume(&mut self, state: &[u8], parts: Option<Vec<Vec<u8>>>, now: u64) -> Result<(), Fault> {
+        Ok(self.0.resume(state, parts.as_deref(), now)?)
+    }
+
+    fn lacks_facts(&self) -> bool {
+        self.0.lacks_facts()
     }
 
     fn suspend(&mut self) -> Result<Vec<u8>, Fault> {

@@ -134,8 +134,12 @@ impl GuestNode for Node {
         Ok(self.0.borrow_mut().suspend()?)
     }
 
-    fn resume(&self, state: Vec<u8>, parts: Vec<Vec<u8>>, now: u64) -> Result<(), types::Fault> {
+    fn resume(&self, state: Vec<u8>, parts: Option<Vec<Vec<u8>>>, now: u64) -> Result<(), types::Fault> {
         Ok(self.0.borrow_mut().resume(&state, parts, now)?)
+    }
+
+    fn lacks_facts(&self) -> bool {
+        self.0.borrow().lacks_facts()
     }
 
     fn leave(&self, now: u64) -> Result<Vec<Message>, types::Fault> {

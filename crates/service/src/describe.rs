@@ -68,8 +68,8 @@ fn steps<M: Member>(member: &M, mut known: Vec<StepRules>) -> Vec<StepRules> {
 }
 
 impl<S: Store, H: Host, M: Member> Service<S, H, M> {
-    /// The agent at a glance, as JSON, after a piece of work with these errors that took so many microseconds.
-    pub(crate) fn describe(&self, index: &Index, member: &mut M, mut errors: Vec<String>, took: u64) -> Vec<u8> {
+    /// The agent at a glance, after a piece of work with these errors that took so many microseconds.
+    pub(crate) fn describe(&self, index: &Index, member: &mut M, mut errors: Vec<String>, took: u64) -> AgentState {
         let summary = member.summary();
         let metrics = member.metrics();
         let earlier: AgentState = serde_json::from_slice(&index.state).unwrap_or_default();
@@ -78,7 +78,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         let counted = earlier.state_digest == state_digest && earlier.colors != ColorState::default();
         errors.extend(earlier.errors);
         errors.truncate(MAX_ERRORS);
-        let state = AgentState {
+        AgentState {
             id: u32::from(self.settings.number),
             color: summary.color.map(color_name),
             region: self.settings.region.clone(),
@@ -165,7 +165,6 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             work_micros: took,
             updated_at: self.milliseconds(),
             queue: LeaseState::default(),
-        };
-        serde_json::to_vec(&state).expect("it serialises into memory")
+        }
     }
 }

@@ -15,7 +15,8 @@ pub trait Member: Sized {
     fn make(maker: &Self::Maker, config: Config) -> Self;
     fn restore(&mut self, parts: Vec<Vec<u8>>, now: u64) -> u64;
     fn join(&mut self, entrance: Entrance, now: u64) -> Result<Vec<Message>, Fault>;
-    fn resume(&mut self, state: &[u8], parts: Vec<Vec<u8>>, now: u64) -> Result<(), Fault>;
+    fn resume(&mut self, state: &[u8], parts: Option<Vec<Vec<u8>>>, now: u64) -> Result<(), Fault>;
+    fn lacks_facts(&self) -> bool;
     fn suspend(&mut self) -> Result<Vec<u8>, Fault>;
     fn cut_after(&mut self, facts: u64) -> Result<(), Fault>;
     fn receive(&mut self, message: &Message, now: u64) -> Result<Vec<Message>, Fault>;
@@ -52,8 +53,12 @@ impl<P: Parts + Clone> Member for Node<P> {
         Node::join(self, entrance, now)
     }
 
-    fn resume(&mut self, state: &[u8], parts: Vec<Vec<u8>>, now: u64) -> Result<(), Fault> {
+    fn resume(&mut self, state: &[u8], parts: Option<Vec<Vec<u8>>>, now: u64) -> Result<(), Fault> {
         Node::resume(self, state, parts, now)
+    }
+
+    fn lacks_facts(&self) -> bool {
+        Node::lacks_facts(self)
     }
 
     fn suspend(&mut self) -> Result<Vec<u8>, Fault> {

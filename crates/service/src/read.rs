@@ -46,7 +46,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
     pub fn copy(&self) -> Result<M, ServiceError> {
         match self.kept()? {
             Some(member) => Ok(member),
-            None => Ok(self.open(&mut Index::default(), Vec::new(), None)?.member),
+            None => Ok(self.open(&mut Index::default(), None, None)?.member),
         }
     }
 
@@ -62,7 +62,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             };
             let suspended = read.split_off(index.log.len()).concat().pop();
             Ok(Some(Some(
-                self.open(index, read.concat(), suspended.as_deref())?.member,
+                self.open(index, Some(read.concat()), suspended.as_deref())?.member,
             )))
         })
     }

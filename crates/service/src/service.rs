@@ -373,11 +373,11 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         }
     }
 
-    /// Takes the agent out of what was read of the store: as it was suspended, or as one that joins.
+    /// Takes the agent out of what was read of the store: as it was suspended, with or without its facts, or as one that joins.
     pub(crate) fn open(
         &self,
         index: &mut Index,
-        parts: Vec<Vec<u8>>,
+        parts: Option<Vec<Vec<u8>>>,
         suspended: Option<&[u8]>,
     ) -> Result<Opened<M>, ServiceError> {
         let now = self.host.now();
@@ -395,7 +395,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             None => {
                 // Whoever begins counts as a founder; if there was one of its number before, that will be heard.
                 index.fresh = true;
-                self.enter(index, parts, false)
+                self.enter(index, parts.unwrap_or_default(), false)
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A service whose requests die at any moment, run side by side, and are repeated, over plain agents and a store in memory.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,8 @@ use crate::{AgentState, Host, Service, ServiceError, Settings, Store, StoreError
 struct Kept {
     values: BTreeMap<String, Vec<u8>>,
     seeds: BTreeMap<String, u64>,
+    /// All keys that were read.
+    reads: BTreeSet<String>,
 }
 
 /// A store in memory. A request that has no calls left dies: every further call fails, and the call at which it dies may or may not take effect.
@@ -55,7 +57,10 @@ impl Memory {
 
 impl Store for Memory {
     fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.call(|kept| keys.iter().map(|key| kept.values.get(key).cloned()).collect())
+        self.call(|kept| {
+            kept.reads.extend(keys.iter().cloned());
+            keys.iter().map(|key| kept.values.get(key).cloned()).collect()
+        })
     }
 
     fn write(&self, entries: Vec<(String, Vec<u8>)>) -> Result<(), StoreError> {
@@ -404,4 +409,47 @@ fn what_dead_requests_wrote_is_removed_in_time() {
         .filter(|key| key.contains('.'))
         .count();
     assert!(blobs <= named, "{blobs} blobs are there and {named} count");
+}
+
+#[test]
+fn what_was_stored_of_the_facts_is_read_again_only_when_something_has_happened() {
+    let network = Network::of(3);
+    network.agent(0).submit(PROGRAM, 60_000).unwrap();
+    network.settle();
+    let tick = || {
+        network.host.sleep(1_000);
+        for number in 0..3 {
+            network.work(number);
+        }
+    };
+    let read = || {
+        let reads = std::mem::take(&mut network.kept.lock().unwrap().reads);
+        let log = |number: u32| {
+            let index = network.agent(number).look().unwrap().unwrap();
+            let prefix = format!("agent-{number}/");
+            let keys = index.log.iter().flat_map(|blob| blob.keys(&prefix));
+            keys.collect::<Vec<_>>()
+        };
+        (0..3).flat_map(log).filter(|key| reads.contains(key)).count()
+    };
+    // The last news are acknowledged.
+    for _ in 0..4 {
+        tick();
+    }
+    read();
+    let sent = network.agent(1).state().unwrap().messages_sent;
+    for _ in 0..20 {
+        tick();
+    }
+    let states = network.settle();
+    assert!(states[1].messages_sent >= sent + 20, "it says that it is alive");
+    assert_eq!(read(), 0);
+    network.agent(0).submit("(let more (Add sum (Num 4)))", 60_000).unwrap();
+    let states = network.settle();
+    assert!(read() > 0);
+    assert!(
+        states
+            .iter()
+            .all(|state| state.meaning_digest == states[0].meaning_digest)
+    );
 }

@@ -66,6 +66,13 @@ pub struct Submitted {
     pub facts: u64,
 }
 
+/// Whether an agent is taken out of the store with its facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Facts {
+    Taken,
+    Left,
+}
+
 /// Divides messages into what goes into one blob each, in their order.
 fn bundles(messages: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
     let mut bundles: Vec<Vec<Vec<u8>>> = Vec::new();
@@ -161,14 +168,18 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
     }
 
     /// Reads what the agent is made of. The caller has the lease, so none of it can be gone.
-    fn take(&self, index: &mut Index, inbox: &[Blob]) -> Result<(Opened<M>, Vec<Vec<u8>>), ServiceError> {
-        let blobs: Vec<&Blob> = index.log.iter().chain(&index.node).chain(inbox).collect();
+    fn take(&self, index: &mut Index, inbox: &[Blob], facts: Facts) -> Result<(Opened<M>, Vec<Vec<u8>>), ServiceError> {
+        let log = match facts {
+            Facts::Taken => &index.log[..],
+            Facts::Left => &[],
+        };
+        let count = log.len();
+        let blobs: Vec<&Blob> = log.iter().chain(&index.node).chain(inbox).collect();
         let mut read = self.get(&blobs)?.ok_or_else(|| self.lost())?;
-        let messages = read
-            .split_off(index.log.len() + usize::from(index.node.is_some()))
-            .concat();
-        let suspended = read.split_off(index.log.len()).concat().pop();
-        let opened = self.open(index, read.concat(), suspended.as_deref())?;
+        let messages = read.split_off(count + usize::from(index.node.is_some())).concat();
+        let suspended = read.split_off(count).concat().pop();
+        let parts = (facts == Facts::Taken).then(|| read.concat());
+        let opened = self.open(index, parts, suspended.as_deref())?;
         Ok((opened, messages))
     }
 
@@ -178,8 +189,21 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         Ok(self.get(&blobs)?.ok_or_else(|| self.lost())?.concat())
     }
 
-    fn work_on(&self, mut held: Held, task: Task) -> Result<Worked, ServiceError> {
+    /// Most of the time nothing has happened, and the facts need not even be read: that is tried first.
+    fn work_on(&self, held: Held, task: Task) -> Result<Worked, ServiceError> {
         let began = self.host.now();
+        if held.index.node.is_some() && !held.index.unfinished {
+            let tried = self.live(held.clone(), task, Facts::Left, began)?;
+            if let Some(worked) = tried {
+                return Ok(worked);
+            }
+        }
+        let worked = self.live(held, task, Facts::Taken, began)?;
+        Ok(worked.expect("it has its facts"))
+    }
+
+    /// One life of the agent. None if it turned out to need the facts that were left: nothing has changed then.
+    fn live(&self, mut held: Held, task: Task, facts: Facts, began: u64) -> Result<Option<Worked>, ServiceError> {
         let index = &mut held.index;
         let mut bytes = 0;
         let inbox: Vec<Blob> = index
@@ -191,22 +215,37 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
                 bytes <= MAX_TAKEN || bytes == blob.bytes
             })
             .collect();
-        let (Opened { mut member, mut said }, messages) = self.take(index, &inbox)?;
+        let (Opened { mut member, mut said }, messages) = match self.take(index, &inbox, facts) {
+            // It was suspended in a state in which it cannot do without.
+            Err(ServiceError::Damaged(..)) if facts == Facts::Left => return Ok(None),
+            taken => taken?,
+        };
         let mut errors = Vec::new();
         for bytes in messages {
             let heard = Message::decode(&bytes).and_then(|message| member.receive(&message, self.host.now()));
+            if member.lacks_facts() {
+                return Ok(None);
+            }
             match heard {
                 Ok(messages) => said.extend(messages),
                 Err(fault) => errors.push(fault.to_string()),
             }
         }
-        if let Some(incarnation) = self.next_incarnation(index, &mut member) {
+        let incarnation = self.next_incarnation(index, &mut member);
+        if incarnation.is_some() && facts == Facts::Left {
+            return Ok(None);
+        }
+        if let Some(incarnation) = incarnation {
             said.clear();
             Opened { member, said } = self.begin_again(index, incarnation, &mut member)?;
         }
         let stopped = member.superseded().is_some();
         if !stopped && self.milliseconds() >= index.tick {
-            said.extend(member.tick(self.host.now())?);
+            let ticked = member.tick(self.host.now());
+            if member.lacks_facts() {
+                return Ok(None);
+            }
+            said.extend(ticked?);
             if self.milliseconds() >= index.born + LISTEN {
                 index.fresh = false;
             }
@@ -228,7 +267,11 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
                     ruleset: self.settings.ruleset.clone(),
                     budget,
                 };
-                said.extend(member.step(&step, self.host.now())?);
+                let stepped = member.step(&step, self.host.now());
+                if member.lacks_facts() {
+                    return Ok(None);
+                }
+                said.extend(stepped?);
                 if member.version() == before || limited {
                     break;
                 }
@@ -238,7 +281,11 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         let took = self.host.now().saturating_sub(began);
         // An agent that has much to load speaks less often, so that a host with many of them is not busy with that alone.
         index.tick = self.milliseconds() + self.settings.tick.max(took / 200);
-        let index = self.store_member(held, &mut member, said, &inbox, task.published, errors, took)?;
+        let stored = self.store_member(held, &mut member, said, &inbox, task.published, errors, took);
+        if member.lacks_facts() {
+            return Ok(None);
+        }
+        let index = stored?;
         if self.milliseconds().saturating_sub(index.swept) > SWEEP {
             self.sweep(&index)?;
             self.amend(|index| {
@@ -246,7 +293,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
                 Ok(())
             })?;
         }
-        self.answer(&index)
+        Ok(Some(self.answer(&index)?))
     }
 
     /// As which incarnation the agent has to begin again, if it has: the others have compacted what it lacks, or it ran before and lost its store.
@@ -325,7 +372,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
                 left.max(20),
             ));
         }
-        let (Opened { mut member, mut said }, _) = self.take(index, &[])?;
+        let (Opened { mut member, mut said }, _) = self.take(index, &[], Facts::Taken)?;
         if member.claim().is_some_and(|claim| claim.life == Life::Joining) {
             return Err(self.busy("it is catching up with the others", 1_000));
         }
@@ -352,12 +399,15 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         errors: Vec<String>,
         took: u64,
     ) -> Result<Index, ServiceError> {
-        let unstored = member.unstored();
         let Held {
             token,
             index: mut own,
             removed,
         } = held;
+        let mut state = self.describe(&own, member, errors, took);
+        let unstored = member.unstored();
+        // Fails if all this took facts that the agent was resumed without; nothing has been written then.
+        let suspended = member.suspend()?;
         let mut garbage = std::mem::take(&mut own.garbage);
         if unstored.instead {
             garbage.append(&mut own.log);
@@ -372,11 +422,12 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             }
         }
         garbage.extend(own.node.take());
-        own.node = Some(self.put(&[member.suspend()?])?);
+        own.node = Some(self.put(&[suspended])?);
         let outgoing = bundles(said.iter().map(Message::encode));
         let outgoing = outgoing.iter().map(|bundle| self.put(bundle));
         let outgoing = outgoing.collect::<Result<Vec<Blob>, _>>()?;
-        let state = self.describe(&own, member, errors, took);
+        state.stored_bytes = own.stored_bytes();
+        let state = serde_json::to_vec(&state).expect("it serialises into memory");
         self.commit(token, move |index| {
             let mut garbage = garbage.clone();
             garbage.extend(index.garbage.iter().filter(|blob| !removed.contains(blob)));

@@ -120,7 +120,8 @@ struct Away {
     outline: Outline,
     version: Arc<VersionVector>,
     operators: Vec<Operator>,
-    parts: Vec<Vec<u8>>,
+    /// None if they are not at hand.
+    parts: Option<Vec<Vec<u8>>>,
 }
 
 /// An e-graph that may be away.
@@ -130,6 +131,8 @@ pub(super) struct Lazy<G> {
     away: RefCell<Option<Away>>,
     /// The e-graph was not what its outline said.
     misled: Cell<bool>,
+    /// It was needed, and what it is made of was not at hand: it is empty.
+    lacking: Cell<bool>,
     /// There is nothing to be compacted since facts were last settled.
     tidy: bool,
 }
@@ -141,17 +144,18 @@ impl<G: Graph> Lazy<G> {
             graph: RefCell::new(graph),
             away: RefCell::new(None),
             misled: Cell::new(false),
+            lacking: Cell::new(false),
             tidy: false,
         }
     }
 
-    /// Puts an e-graph that is made of these parts in the place of an empty one. They have the outline's chain.
+    /// Puts an e-graph that is made of these parts, which have the outline's chain, in the place of an empty one. None if they are not at hand.
     pub(super) fn leave(
         &mut self,
         outline: Outline,
         version: Arc<VersionVector>,
         operators: Vec<Operator>,
-        parts: Vec<Vec<u8>>,
+        parts: Option<Vec<Vec<u8>>>,
     ) {
         self.tidy = true;
         *self.away.get_mut() = Some(Away {
@@ -181,11 +185,20 @@ impl<G: Graph> Lazy<G> {
         self.misled.get()
     }
 
+    /// Whether it was needed, and what it is made of was not at hand: what was answered since is void.
+    pub(super) fn is_lacking(&self) -> bool {
+        self.lacking.get()
+    }
+
     /// Makes it if it is away. O(facts) the first time.
     fn wake(&self) {
         let Some(away) = self.away.take() else { return };
+        let Some(parts) = &away.parts else {
+            self.lacking.set(true);
+            return;
+        };
         let mut graph = self.graph.borrow_mut();
-        let mut broken = graph.resume(&away.parts) > 0;
+        let mut broken = graph.resume(parts) > 0;
         broken |= graph.seal().is_some();
         graph.settle();
         broken |= Outline::of(&*graph, away.outline.chain).as_ref() != Some(&away.outline);
@@ -267,8 +280,8 @@ impl<G: Graph> Graph for Lazy<G> {
 
     /// Of blocks, only those that are not there yet need the e-graph.
     fn receive(&mut self, block: &[u8]) -> Result<(), Fault> {
-        let away = self.away.get_mut().as_ref();
-        let known = away.is_some_and(|away| away.parts.iter().any(|part| part == block));
+        let parts = self.away.get_mut().as_ref().and_then(|away| away.parts.as_ref());
+        let known = parts.is_some_and(|parts| parts.iter().any(|part| part == block));
         if known { Ok(()) } else { self.awake().receive(block) }
     }
 

@@ -194,6 +194,10 @@ impl<P: Parts> Node<P> {
             let text = "there is something to be stored before this agent is suspended";
             return Err(Fault::Misplaced(text.to_owned()));
         }
+        if self.graph.is_lacking() {
+            let text = "this life needs facts that it was resumed without: begin it again with them";
+            return Err(Fault::Misplaced(text.to_owned()));
+        }
         if self.graph.is_misled() {
             let text = "the facts that were stored are not those that this agent had when it was suspended last";
             return Err(Fault::Malformed(text.to_owned()));
@@ -224,16 +228,19 @@ impl<P: Parts> Node<P> {
     /// new agent that is configured alike (the timeline's capacity may differ), with the parts that the host has stored. If these are what that one had stored, in the same order, its e-graph
     /// is made of them when it is first needed; else at once. If it was away for long, until `now`, the silence of its neighbours meanwhile does not count. O(bytes), or O(facts).
     ///
+    /// Without parts it goes on as well, if the suspended agent has an outline, and at no cost that grows with the facts: for a life that is likely to need none. If it does need some, what it answers is void, and it
+    /// [says so](Node::lacks_facts).
+    ///
     /// The caller vouches that this is the last state that any message has left from. Who cannot be sure, or is refused, comes back as another incarnation: it joins.
     ///
     /// Fails with [`Fault::Malformed`] for what cannot be read, and with [`Fault::Misplaced`] if it is of another agent, incarnation or network, or this agent is not
     /// new: nothing has changed then. Fails with [`Fault::Malformed`] for parts that are broken, and with [`Fault::Absent`] if facts that were stored are not among them: those that are there have
     /// been [restored](Node::restore) then, and only a new agent can be resumed.
-    pub fn resume(&mut self, state: &[u8], parts: Vec<Vec<u8>>, now: u64) -> Result<(), Fault> {
+    pub fn resume(&mut self, state: &[u8], parts: Option<Vec<Vec<u8>>>, now: u64) -> Result<(), Fault> {
         let awaited = self.awaited(state, now)?;
         let suspended = &awaited.suspended;
         match &suspended.outline {
-            Some(outline) if outline.chain == Chain::of(&parts) => {
+            Some(outline) if parts.as_ref().is_none_or(|parts| outline.chain == Chain::of(parts)) => {
                 self.parts_stored = outline.chain;
                 self.stored = suspended.version.clone();
                 self.standing = Some(Standing {
@@ -244,6 +251,10 @@ impl<P: Parts> Node<P> {
                 self.graph.leave(outline.clone(), version, operators, parts);
             }
             _ => {
+                let Some(parts) = parts else {
+                    let text = "this agent was suspended without an outline: it has to be resumed with its facts";
+                    return Err(Fault::Absent(text.to_owned()));
+                };
                 let broken = self.restore(&parts, now);
                 if broken > 0 {
                     let text = format!("{broken} of the parts that were stored are broken or refused");
@@ -252,6 +263,12 @@ impl<P: Parts> Node<P> {
             }
         }
         self.go_on(awaited)
+    }
+
+    /// Whether something was asked that takes facts which this agent was [resumed](Node::resume) without. What it has answered since is void: nothing of this life may be stored or sent, and it is
+    /// to be begun again, with its facts.
+    pub fn lacks_facts(&self) -> bool {
+        self.graph.is_lacking()
     }
 
     /// Reads a suspended agent that this one may go on as. Changes nothing.

@@ -23,7 +23,7 @@ impl World<'_> {
         };
         let mut node = self.fresh(at);
         let number = self.hosts[at].number;
-        let resumed = node.resume(&state, self.stored(at), self.now);
+        let resumed = node.resume(&state, Some(self.stored(at)), self.now);
         if resumed.is_err() || node.state_digest() != digest {
             self.fail(format!(
                 "agent {number} does not come back as it was suspended: {resumed:?}"

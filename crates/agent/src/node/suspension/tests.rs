@@ -84,6 +84,8 @@ struct Mesh {
     said: Vec<Vec<u8>>,
     now: u64,
     submitted: usize,
+    /// How many lives needed no facts.
+    idle: usize,
 }
 
 impl Mesh {
@@ -96,6 +98,7 @@ impl Mesh {
             said: Vec::new(),
             now: 0,
             submitted: 0,
+            idle: 0,
         };
         for at in 0..agents as usize {
             let messages = mesh.nodes[at].join(entrance(at as u64 + 1), 0).unwrap();
@@ -121,7 +124,7 @@ impl Mesh {
         let state = self.nodes[at].suspend().unwrap();
         let mut again = fresh(self.nodes[at].config);
         if self.absence == Absence::Whole {
-            again.resume(&state, self.disks[at].clone(), self.now).unwrap();
+            again.resume(&state, Some(self.disks[at].clone()), self.now).unwrap();
         } else {
             let awaited = again.awaited(&state, self.now).unwrap();
             let before = &mut self.nodes[at];
@@ -135,9 +138,33 @@ impl Mesh {
     }
 
     fn tick(&mut self, at: usize) {
-        let mut messages = self.nodes[at].step(&task(), self.now).unwrap();
-        messages.extend(self.nodes[at].tick(self.now).unwrap());
-        self.after(at, messages);
+        self.live(at, |node, now| {
+            let mut messages = node.step(&task(), now)?;
+            messages.extend(node.tick(now)?);
+            Ok(messages)
+        });
+    }
+
+    /// A life of an agent. One that is away tries it without its facts first: unless it says that it lacks them, it comes to the very same.
+    fn live(&mut self, at: usize, act: impl Fn(&mut Node<Native>, u64) -> Result<Vec<Message>, Fault>) {
+        let is_away = self.absence == Absence::Whole && self.nodes[at].graph.is_away();
+        let idle = is_away.then(|| {
+            let state = self.nodes[at].suspend().unwrap();
+            let mut idle = fresh(self.nodes[at].config);
+            idle.resume(&state, None, self.now).unwrap();
+            (act(&mut idle, self.now), idle)
+        });
+        let messages = act(&mut self.nodes[at], self.now);
+        if let Some((said, mut idle)) = idle
+            && !idle.lacks_facts()
+        {
+            assert_eq!(said, messages);
+            assert_eq!(idle.unstored(), Unstored::default());
+            assert!(self.nodes[at].graph.is_away());
+            assert_eq!(idle.suspend(), self.nodes[at].suspend());
+            self.idle += 1;
+        }
+        self.after(at, messages.unwrap());
     }
 
     fn submit(&mut self, text: &str) {
@@ -149,8 +176,7 @@ impl Mesh {
         for at in 0..self.nodes.len() {
             let is_for = message.receiver.is_none_or(|own| own.number() as usize == at);
             if is_for && message.sender.number() as usize != at {
-                let messages = self.nodes[at].receive(message, self.now).unwrap();
-                self.after(at, messages);
+                self.live(at, |node, now| node.receive(message, now));
             }
         }
     }
@@ -272,7 +298,7 @@ proptest! {
             if let Ok(read) = Suspended::decode(&bytes) {
                 prop_assert_eq!(read.encode(), &bytes[..]);
                 let mut read = fresh(mesh.nodes[0].config);
-                if read.resume(&bytes, disk.clone(), mesh.now).is_ok() {
+                if read.resume(&bytes, Some(disk.clone()), mesh.now).is_ok() {
                     // Whatever it says, nothing breaks.
                     for message in &mesh.travelling {
                         let _answered = read.receive(message, mesh.now);
@@ -284,7 +310,7 @@ proptest! {
             }
         }
         let mut again = fresh(mesh.nodes[0].config);
-        prop_assert_eq!(again.resume(&state, disk.clone(), mesh.now), Ok(()));
+        prop_assert_eq!(again.resume(&state, Some(disk.clone()), mesh.now), Ok(()));
         prop_assert_eq!(again.suspend(), Ok(state));
     }
 
@@ -313,7 +339,7 @@ fn only_what_is_new_is_stored_after_an_absence() {
         assert_eq!(mesh.nodes[0].graph.beginning().is_some(), cut_after == 12);
         let state = mesh.nodes[0].suspend().unwrap();
         let mut again = fresh(mesh.nodes[0].config);
-        again.resume(&state, mesh.disks[0].clone(), mesh.now).unwrap();
+        again.resume(&state, Some(mesh.disks[0].clone()), mesh.now).unwrap();
         assert!(again.converged(), "it need not search again");
         assert_eq!(again.unstored(), Unstored::default());
         let last = again.version().get(again.config.id);
@@ -340,7 +366,7 @@ fn facts_that_the_state_does_not_know_of_are_no_harm() {
     mesh.nodes[0].submit("(Num 77)", mesh.now).unwrap();
     mesh.disks[0].extend(mesh.nodes[0].unstored().parts);
     let mut again = fresh(mesh.nodes[0].config);
-    again.resume(&state, mesh.disks[0].clone(), mesh.now).unwrap();
+    again.resume(&state, Some(mesh.disks[0].clone()), mesh.now).unwrap();
     assert!(!again.graph.is_away(), "they are taken in at once");
     assert!(!again.converged());
     mesh.nodes[0] = again;
@@ -366,7 +392,10 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     );
     let state = mesh.nodes[0].suspend().unwrap();
     assert!(
-        matches!(mesh.nodes[0].resume(&state, Vec::new(), now), Err(Fault::Misplaced(_))),
+        matches!(
+            mesh.nodes[0].resume(&state, Some(Vec::new()), now),
+            Err(Fault::Misplaced(_))
+        ),
         "it is there"
     );
     let stored = mesh.disks[0].clone();
@@ -387,7 +416,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     ] {
         let mut node = fresh(other);
         assert!(
-            matches!(node.resume(&state, stored.clone(), now), Err(Fault::Misplaced(_))),
+            matches!(node.resume(&state, Some(stored.clone()), now), Err(Fault::Misplaced(_))),
             "{other:?}"
         );
         assert_eq!((node.claim(), node.version().iter().len()), (None, 0));
@@ -396,18 +425,18 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     for some in [0, stored.len() / 2] {
         let mut node = fresh(config);
         let some = stored[..some].to_vec();
-        assert!(matches!(node.resume(&state, some, now), Err(Fault::Absent(_))));
+        assert!(matches!(node.resume(&state, Some(some), now), Err(Fault::Absent(_))));
     }
     let mut node = fresh(config);
     for broken in [&state[..state.len() - 1], &state[1..], &[]] {
-        let resumed = node.resume(broken, stored.clone(), now);
+        let resumed = node.resume(broken, Some(stored.clone()), now);
         assert!(matches!(resumed, Err(Fault::Malformed(_))));
     }
     // What is stored is not what was written.
     for at in 0..stored.len() {
         let (mut damaged, mut node) = (stored.clone(), fresh(config));
         damaged[at][8] ^= 1;
-        let resumed = node.resume(&state, damaged, now);
+        let resumed = node.resume(&state, Some(damaged), now);
         assert!(matches!(resumed, Err(Fault::Malformed(_))), "{resumed:?}");
     }
     // Nobody knows which facts it has made besides, and sent.
@@ -415,10 +444,10 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     assert_eq!(restored.restore(&stored, now), 0);
     assert!(matches!(restored.join(entrance(9), now), Err(Fault::Misplaced(_))));
     assert!(matches!(
-        restored.resume(&state, stored.clone(), now),
+        restored.resume(&state, Some(stored.clone()), now),
         Err(Fault::Misplaced(_))
     ));
-    assert_eq!(node.resume(&state, stored, now), Ok(()));
+    assert_eq!(node.resume(&state, Some(stored), now), Ok(()));
     assert!(matches!(node.join(entrance(9), now), Err(Fault::Misplaced(_))));
     // What is not stored would be lost.
     node.submit("(Num 77)", now).unwrap();
@@ -428,7 +457,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     // One that has spoken is not new.
     let mut spoken = fresh(config);
     spoken.heartbeat(now);
-    let resumed = spoken.resume(&state, Vec::new(), now);
+    let resumed = spoken.resume(&state, Some(Vec::new()), now);
     assert!(matches!(resumed, Err(Fault::Misplaced(_))));
 }
 
@@ -477,7 +506,7 @@ fn who_has_nothing_to_do_never_makes_its_graph() {
             }
             assert!(mesh.nodes.iter().all(|node| node.graph.is_away()));
         }
-        assert!(mesh.said.len() > before + 24);
+        assert!(mesh.said.len() > before + 24 && mesh.idle > 24);
         let mut stayed = converged(cut_after);
         for (node, other) in mesh.nodes.iter_mut().zip(&mut stayed.nodes) {
             assert!(node.converged());
@@ -513,7 +542,8 @@ fn an_outline_that_says_something_else_is_found_out() {
     let outline = forged.outline.as_mut().unwrap();
     outline.state_digest[0] ^= 1;
     let mut node = fresh(mesh.nodes[0].config);
-    node.resume(&forged.encode(), mesh.disks[0].clone(), mesh.now).unwrap();
+    node.resume(&forged.encode(), Some(mesh.disks[0].clone()), mesh.now)
+        .unwrap();
     assert!(node.suspend().is_ok(), "nobody has looked");
     node.meaning_digest();
     assert!(matches!(node.suspend(), Err(Fault::Malformed(_))));
