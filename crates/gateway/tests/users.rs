@@ -137,6 +137,10 @@ async fn nobody_can_forge_the_subject_of_another() {
         .unwrap();
     let forger = client(&server, folder.path(), "agent-1", Some(AgentId(1))).await;
     let mut everything = operator.subscribe(">").await.unwrap();
+    // The server knows of the subscription before the forger says anything.
+    operator.publish("ready", "".into()).await.unwrap();
+    let ready = async { while everything.next().await.unwrap().subject.as_str() != "ready" {} };
+    tokio::time::timeout(Duration::from_secs(10), ready).await.unwrap();
     let others = [
         "agent.2.state",
         "agent.2.ack",
