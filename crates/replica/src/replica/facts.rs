@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eqmesh_egraph::color::{Color, Colors};
-use eqmesh_egraph::graph::OperatorId;
-use eqmesh_egraph::graph::RowId;
+use eqmesh_egraph::graph::{OperatorId, RowId};
 use eqmesh_egraph::operator::{Operator, Sort};
 use eqmesh_egraph::program;
 use eqmesh_egraph::term::{self, Argument, Term};

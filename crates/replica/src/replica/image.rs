@@ -260,10 +260,10 @@ impl Replica {
                 let Some(Ok(block)) = entry.bytes.as_ref().map(|bytes| Block::decode(bytes)) else {
                     continue;
                 };
+                let era = self.era_of(&block.base);
+                let label = |name| self.label_of(era, name);
+                let text = |body: &crate::block::Body| body.text(&block.operators, label);
                 for segment in &block.segments {
-                    let era = self.era_of(&block.base);
-                    let label = |name| self.label_of(era, name);
-                    let text = |body: &crate::block::Body| body.text(&block.operators, label);
                     let made = match segment {
                         Segment::Rule(program) => {
                             let known = |own: &KnownRule| program::encode_rule(&own.rule) == *program;

@@ -306,6 +306,10 @@ proptest! {
                     let _stepped = (read.step(&task(), mesh.now), read.tick(mesh.now));
                 } else {
                     prop_assert_eq!(read.claim(), None);
+                    if read.version().iter().len() == 0 {
+                        let resumed = read.resume(&state, Some(disk.clone()), mesh.now);
+                        prop_assert_eq!(resumed, Ok(()), "nothing had changed");
+                    }
                 }
             }
         }
@@ -422,11 +426,15 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
         assert_eq!((node.claim(), node.version().iter().len()), (None, 0));
     }
     // Without some of the facts that it had.
-    for some in [0, stored.len() / 2] {
-        let mut node = fresh(config);
-        let some = stored[..some].to_vec();
-        assert!(matches!(node.resume(&state, Some(some), now), Err(Fault::Absent(_))));
-    }
+    let mut node = fresh(config);
+    let some = stored[..stored.len() / 2].to_vec();
+    assert!(matches!(node.resume(&state, Some(some), now), Err(Fault::Absent(_))));
+    let mut node = fresh(config);
+    assert!(matches!(
+        node.resume(&state, Some(Vec::new()), now),
+        Err(Fault::Absent(_))
+    ));
+    assert!(node.join(entrance(1), now).is_ok(), "nothing has changed");
     let mut node = fresh(config);
     for broken in [&state[..state.len() - 1], &state[1..], &[]] {
         let resumed = node.resume(broken, Some(stored.clone()), now);
