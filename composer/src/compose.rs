@@ -8,8 +8,8 @@ use wac_graph::{
 };
 
 use crate::components::{Components, NoSuchComponent};
-use crate::inspect::{InspectError, Interfaces, inspect, read};
-use crate::target::{TargetError, check};
+use crate::inspect::{InspectError, Interfaces, read};
+use crate::target::{TargetError, inspect_and_check};
 use crate::world::{AGENT, AGENT_INTERFACE, Wire, World};
 
 /// The one import that a composed agent may have. It holds types and nothing else.
@@ -21,7 +21,7 @@ pub enum ComposeError {
     /// A component that the agent is made of is not there.
     #[error(transparent)]
     Absent(#[from] NoSuchComponent),
-    /// A component, or the result, is not valid.
+    /// A component is not valid, or a service that was made of components.
     #[error(transparent)]
     Invalid(#[from] InspectError),
     /// Two components have one name.
@@ -54,8 +54,8 @@ pub enum ComposeError {
     /// The agent interface could not be exported.
     #[error("cannot export the agent")]
     Export(#[from] ExportError),
-    /// The result is not valid, for example because two instances of the e-graph were mixed up.
-    #[error("the composition is not valid")]
+    /// The composition cannot be written as one component.
+    #[error("the composition cannot be encoded")]
     Encode(#[source] Box<EncodeError>),
     /// Something was left unconnected: the result would ask its host for it.
     #[error("the agent `{world}` would import {}, for nothing in it is connected to that", .imports.join(", "))]
@@ -65,7 +65,7 @@ pub enum ComposeError {
         /// What it would import.
         imports: Vec<String>,
     },
-    /// The result does not fit `agent-world`.
+    /// The result does not fit `agent-world`, or is no component at all, for example because two instances of the e-graph were mixed up.
     #[error(transparent)]
     Target(#[from] TargetError),
 }
@@ -85,7 +85,7 @@ pub fn compose_from(world: World, components: &Components) -> Result<Vec<u8>, Co
         &[AGENT_INTERFACE.to_owned()],
     )?;
     let name = format!("agent-{world}");
-    let Interfaces { imports, needs, .. } = inspect(&name, &bytes)?;
+    let (Interfaces { imports, needs, .. }, fits) = inspect_and_check(&name, &bytes, "agent-world")?;
     let open: Vec<String> = imports
         .into_iter()
         .filter(|import| import != VOCABULARY || needs.contains(import))
@@ -93,11 +93,12 @@ pub fn compose_from(world: World, components: &Components) -> Result<Vec<u8>, Co
     if !open.is_empty() {
         return Err(ComposeError::Open { world, imports: open });
     }
-    check(&name, &bytes, "agent-world")?;
+    fits?;
     Ok(bytes)
 }
 
 /// Instantiates each component once, in this order, connects the wires, and exports interfaces of one of them. What no wire fills is imported.
+/// The result is not validated: whoever reads it ([`inspect`](crate::inspect::inspect)) does that, once.
 pub(crate) fn connect(
     components: &Components,
     names: &[&'static str],
@@ -143,7 +144,7 @@ pub(crate) fn connect(
     }
     let options = EncodeOptions {
         define_components: true,
-        validate: true,
+        validate: false,
         processor: None,
     };
     graph

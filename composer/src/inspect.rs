@@ -27,17 +27,22 @@ pub struct InspectError {
 pub fn inspect(name: &str, bytes: &[u8]) -> Result<Interfaces, InspectError> {
     let mut types = Types::new();
     let package = read(name, bytes, &mut types)?;
+    Ok(interfaces(&package, &types))
+}
+
+/// The imports and exports of a component whose types are in `types`.
+pub(crate) fn interfaces(package: &Package, types: &Types) -> Interfaces {
     let world = &types[package.ty()];
     let needs = world
         .imports
         .iter()
-        .filter(|(_, kind)| !only_types(**kind, &types))
+        .filter(|(_, kind)| !only_types(**kind, types))
         .map(|(name, _)| name.clone());
-    Ok(Interfaces {
+    Interfaces {
         imports: world.imports.keys().cloned().collect(),
         needs: needs.collect(),
         exports: world.exports.keys().cloned().collect(),
-    })
+    }
 }
 
 /// Validates a component and adds its types to `types`.
