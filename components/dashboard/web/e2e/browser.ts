@@ -63,3 +63,25 @@ export async function shoot(page: Page, name: string): Promise<void> {
 export async function text(page: Page, selector: string): Promise<string> {
   return (await page.locator(selector).first().innerText()).replace(/\s+/g, " ").trim();
 }
+
+/** The events that the diagram of the timeline draws, each with the classes of its mark. */
+export async function drawnEvents(page: Page): Promise<Map<string, string>> {
+  const looks = await page.locator(".diagram .event").evaluateAll((all) => all.map((one) => [one.getAttribute("class")!, one.getAttribute("data-events")!] as const));
+  return new Map(looks.flatMap(([look, ids]) => ids.split(" ").map((id) => [id, look])));
+}
+
+/** The middle of an event's mark, in pixels of the window: where its own strokes are, of a path that draws many. */
+export async function placeOf(page: Page, id: string): Promise<{ x: number; y: number }> {
+  return page.locator(`.diagram [data-events~="${id}"]`).evaluate((path, id) => {
+    const ids = path.getAttribute("data-events")!.split(" ");
+    const strokes = path.getAttribute("d")!.split("M").slice(1);
+    const each = strokes.length / ids.length;
+    const first = ids.indexOf(id) * each;
+    const own = path.cloneNode() as Element;
+    own.setAttribute("d", strokes.slice(first, first + each).map((stroke) => `M${stroke}`).join(""));
+    path.after(own);
+    const { x, y, width, height } = own.getBoundingClientRect();
+    own.remove();
+    return { x: x + width / 2, y: y + height / 2 };
+  }, id);
+}

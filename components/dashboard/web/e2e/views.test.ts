@@ -3,7 +3,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { count } from "../src/format.ts";
 import { answers, type AgentState, type Checked, type Example, type Explanation, type Neighbourhood, type Status, type Terms, type Timeline } from "../src/live/documents.ts";
-import { close, launch, open, shoot, text } from "./browser.ts";
+import { close, drawnEvents, launch, open, placeOf, shoot, text } from "./browser.ts";
 import { eventually } from "./network.ts";
 
 const url = inject("url");
@@ -152,8 +152,12 @@ describe("the timeline", () => {
     const { watched, page, timeline } = await opened();
     expect(await text(page, "#timeline-told")).toMatch(/^[0-9,]+ of [0-9,]+ events/);
     expect(timeline.lanes.length).toBeGreaterThanOrEqual(9);
-    expect(await page.locator(".diagram .event").count()).toBeGreaterThan(50);
-    expect(await page.locator(".diagram .arrow").count()).toBeGreaterThan(10);
+    expect((await drawnEvents(page)).size).toBeGreaterThan(50);
+    const arrows = await page.locator(".diagram .arrow").evaluateAll((all) => all.flatMap((one) => one.getAttribute("data-arrows")!.split(" ")));
+    expect(arrows.length).toBeGreaterThan(10);
+    // A stroke for each.
+    const strokes = await page.locator(".diagram .arrow").evaluateAll((all) => all.map((one) => one.getAttribute("d")!.split("M").length - 1));
+    expect(strokes.reduce((sum, one) => sum + one, 0)).toBe(arrows.length);
     await shoot(page, "timeline-all");
     await close(watched);
   });
@@ -165,15 +169,14 @@ describe("the timeline", () => {
     const timeline = (await (await ask).json()) as Timeline;
     const index = timeline.arrows[Math.floor(timeline.arrows.length / 2)]!.to;
     const picked = timeline.events[index]!;
-    const mark = page.locator(`.diagram [data-event="${picked.id}"]`);
-    await mark.waitFor({ state: "attached" });
-    const box = (await mark.boundingBox())!;
-    await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+    await eventually("it is drawn", async () => (await drawnEvents(page)).has(picked.id));
+    const mark = await placeOf(page, picked.id);
+    await page.mouse.click(mark.x, mark.y);
     const chosen = await page.locator(".card.picked").getAttribute("data-picked");
     const center = timeline.events.findIndex((event) => event.id === chosen);
     expect(center, `${chosen} is one of the events`).toBeGreaterThanOrEqual(0);
-    const classes = await page.locator(".diagram .event").evaluateAll((all) => all.map((one) => [one.getAttribute("data-event")!, one.getAttribute("class")!] as const));
-    const lit = (name: string) => new Set(classes.filter(([, kinds]) => kinds.split(" ").includes(name)).map(([id]) => id));
+    const looks = await drawnEvents(page);
+    const lit = (name: string) => new Set([...looks].filter(([, look]) => look.split(" ").includes(name)).map(([id]) => id));
     const ids = (set: Set<number>) => new Set([...set].map((at) => timeline.events[at]!.id));
     expect(lit("past")).toEqual(ids(reachable(timeline, center, false)));
     expect(lit("future")).toEqual(ids(reachable(timeline, center, true)));
@@ -232,7 +235,7 @@ describe("the timeline", () => {
     await page.locator("summary", { hasText: "Agents" }).click();
     await page.getByRole("checkbox", { name: "2", exact: true }).check();
     await eventually("only events of agent 2 are left", async () => {
-      const ids = await page.locator(".diagram .event").evaluateAll((all) => all.map((one) => one.getAttribute("data-event")!));
+      const ids = [...(await drawnEvents(page)).keys()];
       return ids.length > 0 && ids.every((id) => id.startsWith("2."));
     });
     expect(page.url()).toContain("agents=2");
@@ -240,7 +243,7 @@ describe("the timeline", () => {
     await page.locator("summary", { hasText: "Kinds" }).click();
     await page.getByRole("checkbox", { name: "received", exact: true }).check();
     await eventually("only receptions are left", async () => {
-      const classes = await page.locator(".diagram .event").evaluateAll((all) => all.map((one) => one.getAttribute("class")!));
+      const classes = [...(await drawnEvents(page)).values()];
       return classes.length > 0 && classes.every((name) => name.split(" ").includes("received"));
     });
     await page.locator("summary", { hasText: "Kinds" }).click();
@@ -463,7 +466,7 @@ describe("time", () => {
     const watched = await open(browser, url, "timeline?limit=2000");
     const { page } = watched;
     const slider = page.getByLabel("Look back");
-    const ids = () => page.locator(".diagram .event").evaluateAll((all) => all.map((one) => one.getAttribute("data-event")!));
+    const ids = async () => [...(await drawnEvents(page)).keys()];
     await page.waitForSelector(".diagram .event", { state: "attached" });
     const earlier = await ids();
     await eventually("something has happened since", async () => (await ids()).some((id) => !earlier.includes(id)));

@@ -8,6 +8,10 @@ export interface Point {
 /** The side of the square that the ring is drawn in. */
 export const SIDE = 640;
 const MARGIN = 56;
+/** The ring's radius: the component leaves a twentieth of the unit square free on each side. */
+const RING = 0.45 * (SIDE - 2 * MARGIN);
+/** How large agents are drawn, of the way from one to the next. */
+const SHARE = 0.36;
 
 /** Where each agent is drawn. The component says where; it is only scaled here. */
 export function points(status: Status): Map<number, Point> {
@@ -15,10 +19,9 @@ export function points(status: Status): Map<number, Point> {
   return new Map(status.ring.map(({ id, x, y }) => [id, { x: scale(x), y: scale(y) }]));
 }
 
-/** How large agents are drawn so that neighbours on the ring do not touch. The component leaves a twentieth of the unit square free on each side. */
+/** How large agents are drawn so that neighbours on the ring do not touch. */
 export function radius(agents: number): number {
-  const apart = (Math.PI * 0.9 * (SIDE - 2 * MARGIN)) / Math.max(agents, 1);
-  return Math.min(27, apart * 0.36);
+  return Math.min(27, ((2 * Math.PI * RING) / Math.max(agents, 1)) * SHARE);
 }
 
 /** From the center of the ring outwards through a point, `by` further. */
@@ -34,12 +37,14 @@ export interface Label extends Point {
   size: number;
 }
 
-/** Where an agent's texts stand: its number, the sign of how it is, and the letter of its group. Where there is no room in it, the number stands outside of the ring and the sign inside. */
+/** Where an agent's texts stand: its number, the sign of how it is, and the letter of its group. Where there is no room in it, the number stands outside of the ring and the sign inside,
+ * where there is less room: boxes of signs beside each other, at most 1.2 times as wide and high as the font is large, touch at no angle (1.2 √2 is less than 1.8). */
 export function labels(at: Point, r: number): { id: Label; sign: Label; group: Label } {
   const small = r < 14;
+  const inside = (r / SHARE) * (1 - (r + 9) / RING);
   return {
     id: { ...(small ? outwards(at, r + 16) : at), size: small ? 9 : 17 },
-    sign: { ...outwards(at, small ? -(r + 9) : r + 17), size: small ? 10 : 17 },
+    sign: { ...outwards(at, small ? -(r + 9) : r + 17), size: small ? Math.min(10, inside / 1.8) : 17 },
     group: { ...outwards(at, r + (small ? 31 : 37)), size: small ? 9 : 14 },
   };
 }

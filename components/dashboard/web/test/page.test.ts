@@ -63,10 +63,10 @@ describe("the ring", () => {
       return { id, x: 0.5 + 0.45 * Math.sin(turn), y: 0.5 - 0.45 * Math.cos(turn) };
     });
     const r = radius(100);
-    // A digit is at most 0.637 of its font wide, a line 1.2 high; forms reach as far as r, and have room as tested above.
+    // A digit is at most 0.637 of its font wide, a sign (of whatever font has it) 1.2, a line 1.2 high; forms reach as far as r, and have room as tested above.
     const boxes = [...points(status(0, [], { ring }))].flatMap(([id, at]) => {
       const { id: number, sign, group } = labels(at, r);
-      const written = ([[number, String(id).length], [sign, 1], [group, 1]] as const).map(([{ x, y, size }, length]) => ({ form: false, x, y, w: 0.637 * size * length, h: 1.2 * size }));
+      const written = ([[number, 0.637 * String(id).length], [sign, 1.2], [group, 0.8]] as const).map(([{ x, y, size }, width]) => ({ form: false, x, y, w: width * size, h: 1.2 * size }));
       return [...written, { form: true, ...at, w: 2 * r, h: 2 * r }];
     });
     for (const box of boxes) {

@@ -103,13 +103,52 @@ function Ticks({ timeline, of, window }: Drawn) {
   );
 }
 
-/** All of it: O(events + arrows). Kept by the view while nothing of it changes. */
+/** Marks of one look. Thousands of elements of their own took some 0.2 s to be drawn anew; as many strokes of a few dozen paths take a tenth of it. */
+interface Marks {
+  /** The classes that they have. */
+  look: string;
+  path: string;
+  ids: string[];
+}
+
+/** Puts marks of one look together, in the order in which looks first occur. */
+class Looks {
+  readonly all = new Map<string, Marks>();
+
+  add(look: string, path: string, id: string): void {
+    const marks = this.all.get(look);
+    if (marks) {
+      marks.path += path;
+      marks.ids.push(id);
+    } else this.all.set(look, { look, path, ids: [id] });
+  }
+}
+
+/** What lies above what: the picked event above its past and future, these above the others. */
+const ABOVE: Record<Relation, number> = { concurrent: 0, past: 1, future: 1, picked: 2 };
+
+/** All of it: O(events + arrows). Kept by the view while nothing of it changes. `data-events` and `data-arrows` say which ones a path draws. */
 export function Diagram(drawn: Drawn) {
   const { timeline, colors, of, window, relation } = drawn;
   const x = timeline.events.map((event) => toX(of, window, event.x));
   const seen = (index: number) => x[index]! >= LEFT - 8 && x[index]! <= of.width;
-  const colorAt = (lane: number) => colors.get(timeline.lanes[lane]!.agent) ?? null;
+  const colorOf = timeline.lanes.map((lane) => colors.get(lane.agent) ?? "all");
   const lit = (index: number) => relation === null || relation[index] !== "concurrent";
+  const arrows = new Looks();
+  for (const { from, to } of timeline.arrows) {
+    if (Math.max(x[from]!, x[to]!) < LEFT || Math.min(x[from]!, x[to]!) > of.width) continue;
+    const start = timeline.events[from]!;
+    const end = timeline.events[to]!;
+    const path = `M${x[from]!.toFixed(1)} ${laneY(of, start.lane)}L${x[to]!.toFixed(1)} ${laneY(of, end.lane)}`;
+    arrows.add(`arrow ${colorOf[start.lane]!}${lit(from) && lit(to) ? "" : " dim"}`, path, `${start.id}>${end.id}`);
+  }
+  const layers = [new Looks(), new Looks(), new Looks()];
+  timeline.events.forEach((event, index) => {
+    if (!seen(index)) return;
+    const to = relation?.[index];
+    const look = `event ${event.kind} ${colorOf[event.lane]!}${to ? ` ${to}` : ""}`;
+    layers[to ? ABOVE[to] : 1]!.add(look, form(event.kind, x[index]!, laneY(of, event.lane)), event.id);
+  });
   return (
     <>
       <Ticks {...drawn} />
@@ -117,28 +156,21 @@ export function Diagram(drawn: Drawn) {
         <line key={index} class="lane" x1={LEFT} x2={of.width} y1={laneY(of, index)} y2={laneY(of, index)} />
       ))}
       <g class="arrows">
-        {timeline.arrows.map(({ from, to }) => {
-          if (Math.max(x[from]!, x[to]!) < LEFT || Math.min(x[from]!, x[to]!) > of.width) return null;
-          const start = timeline.events[from]!;
-          const end = timeline.events[to]!;
-          const on = relation === null || (lit(from) && lit(to));
-          return <line key={`${start.id}>${end.id}`} class={`arrow ${colorAt(start.lane) ?? "all"}${on ? "" : " dim"}`} x1={x[from]} y1={laneY(of, start.lane)} x2={x[to]} y2={laneY(of, end.lane)} />;
-        })}
+        {[...arrows.all.values()].map(({ look, path, ids }) => (
+          <path key={look} class={look} d={path} data-arrows={ids.join(" ")} />
+        ))}
       </g>
-      {timeline.events.map((event, index) =>
-        seen(index) ? (
-          <path
-            key={event.id}
-            class={`event ${event.kind} ${colorAt(event.lane) ?? "all"} ${relation?.[index] ?? ""}`}
-            d={form(event.kind, x[index]!, laneY(of, event.lane))}
-            data-event={event.id}
-          />
-        ) : null,
-      )}
+      {layers.map((layer, index) => (
+        <g key={index}>
+          {[...layer.all.values()].map(({ look, path, ids }) => (
+            <path key={look} class={look} d={path} data-events={ids.join(" ")} />
+          ))}
+        </g>
+      ))}
       <rect class="cover" x={0} y={0} width={LEFT - 8} height={of.height} />
       {timeline.lanes.map((lane, index) => (
-        <text key={index} class={`name ${colorAt(index) ?? "all"}`} x={4} y={laneY(of, index) + 4}>
-          {LETTER[colorAt(index) ?? "all"]} {lane.incarnation === 0 ? lane.agent : `${lane.agent}.${lane.incarnation}`}
+        <text key={index} class={`name ${colorOf[index]!}`} x={4} y={laneY(of, index) + 4}>
+          {LETTER[colorOf[index]!]} {lane.incarnation === 0 ? lane.agent : `${lane.agent}.${lane.incarnation}`}
         </text>
       ))}
     </>
