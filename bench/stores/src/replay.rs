@@ -1,6 +1,9 @@
 //! Taking in what others found, and beginning with what was kept.
 
 use anyhow::{Context as _, Result, ensure};
+use eqmesh_egraph::color::Color;
+use eqmesh_egraph::operator::{Operator, Output, Sort};
+use eqmesh_egraph::value::ValueType;
 use eqmesh_replica::{AgentId, Options, Replica};
 use eqmesh_workloads::row::Row;
 use eqmesh_workloads::usage::Clock;
@@ -104,5 +107,30 @@ pub(crate) fn load() -> Result<Vec<Row>> {
     }
     let last = rows.pop().context("the snapshot's")?;
     rows.push(last.at_most(10.0));
+    rows.push(load_one_by_one()?);
     Ok(rows)
+}
+
+/// What an agent has that is told one small fact after another: as many blocks as facts.
+fn load_one_by_one() -> Result<Row> {
+    const FACTS: u32 = 10_000;
+    let mut maker = Replica::new(OTHER);
+    maker.declare(&[Operator {
+        name: "Num".to_owned(),
+        columns: vec![Sort::Value(ValueType::I64)],
+        output: Output::Class("Math".to_owned()),
+        cost: 1,
+    }])?;
+    for number in 0..FACTS {
+        maker.insert(&format!("(Num {number})"), None, Color::Green)?;
+        maker.seal().context("a fact")?;
+        maker.settle();
+    }
+    let facts = maker.save();
+    let (seconds, _) = timed(|| Ok(Replica::load(OTHER, &facts)?))?;
+    Ok(Row::told(
+        "load/one-by-one/time",
+        seconds * 1e9 / f64::from(FACTS),
+        "ns per block",
+    ))
 }

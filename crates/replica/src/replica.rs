@@ -7,6 +7,7 @@ mod derive;
 mod era;
 mod facts;
 mod image;
+mod pending;
 mod questions;
 mod settle;
 mod snapshots;
@@ -27,6 +28,7 @@ pub use questions::Row;
 
 use ahead::Ahead;
 use era::{Beginning, Era};
+use pending::Pending;
 
 use crate::block::{Block, Segment};
 use crate::fault::Fault;
@@ -186,14 +188,6 @@ struct Own {
     ahead: Option<Box<Ahead>>,
 }
 
-/// A block that was received, or sealed here, and is not settled yet.
-#[derive(Clone, Debug)]
-struct Waiting {
-    block: Block,
-    bytes: Arc<[u8]>,
-    own: Option<Own>,
-}
-
 /// What is left of a block whose first fact to come does not hold on the e-graph as it is. It may yet, when more is known.
 #[derive(Clone, Debug)]
 struct Held {
@@ -226,9 +220,6 @@ struct Spare {
     index: Index,
 }
 
-/// By agent and first sequence.
-type Pending = BTreeMap<(AgentId, u64), Waiting>;
-
 /// One replica. See the crate's documentation.
 #[derive(Clone, Debug)]
 pub struct Replica {
@@ -239,7 +230,6 @@ pub struct Replica {
     naming: Option<Naming>,
     pub(crate) logs: BTreeMap<AgentId, Log>,
     pending: Pending,
-    pending_bytes: usize,
     /// Whether what is taken in was accepted before, by this replica or one that it copies.
     replays: bool,
     /// Whether facts were accepted that do not count.
@@ -295,8 +285,7 @@ impl Replica {
             spare: Spare::default(),
             naming: None,
             logs: BTreeMap::new(),
-            pending: BTreeMap::new(),
-            pending_bytes: 0,
+            pending: Pending::default(),
             replays: false,
             void: false,
             refused: BTreeMap::new(),

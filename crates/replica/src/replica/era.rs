@@ -16,8 +16,9 @@ use std::sync::Arc;
 use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::graph::{EGraph, RowId};
 
+use super::pending::Waiting;
 use super::snapshots::history_of;
-use super::{Birth, Options, Replica, Waiting};
+use super::{Birth, Options, Replica};
 use crate::block::{Block, Cut, Segment};
 use crate::fault::Fault;
 use crate::log::{Baseline, Frame, Log};
@@ -473,12 +474,9 @@ impl Replica {
             // Nothing waits for a cut.
             return under;
         }
-        for Waiting { block, .. } in self.pending.values() {
-            let cuts = |segment: &Segment| matches!(segment, Segment::Cut(_) | Segment::Close { .. });
-            if block.segments.iter().any(cuts) {
-                under.join(&block.base);
-                under.raise(block.origin, block.last());
-            }
+        for Waiting { block, .. } in self.pending.cuts() {
+            under.join(&block.base);
+            under.raise(block.origin, block.last());
         }
         under
     }

@@ -8,7 +8,8 @@ use eqmesh_egraph::operator::{Operator, Sort};
 use eqmesh_egraph::program;
 use eqmesh_egraph::term::{self, Argument, Term};
 
-use super::{Draft, Own, Replica, Waiting, version};
+use super::pending::Waiting;
+use super::{Draft, Own, Replica, version};
 use crate::block::{Block, Body, BodyArgument, Segment};
 use crate::fault::Fault;
 use crate::log::chain;
@@ -314,14 +315,11 @@ impl Replica {
         }
         let bytes = block.encode();
         self.own_chain = chain(&self.own_chain, &bytes);
-        self.pending_bytes += bytes.len();
-        let key = (block.origin, block.first);
-        let waiting = Waiting {
+        self.pending.insert(Waiting {
             block,
             bytes: bytes.clone().into(),
             own: Some(own),
-        };
-        self.pending.insert(key, waiting);
+        });
         Some(bytes)
     }
 }

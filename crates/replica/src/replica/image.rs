@@ -235,7 +235,7 @@ impl Replica {
             // What nobody can read any more is no loss: others know it, or it is made again.
             let _forgotten = new.restore(&block);
         }
-        for waiting in self.pending.values() {
+        for waiting in self.pending.blocks() {
             let _forgotten = new.restore(&waiting.bytes);
         }
         new.settle();

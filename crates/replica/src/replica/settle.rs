@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::apply::rename;
 use super::check::Misfit;
 use super::era::{Era, Standing};
-use super::{Birth, Checked, FORKED, Held, Mark, Own, Replica, Settled, Share, Waiting, version};
+use super::pending::Waiting;
+use super::{Birth, Checked, FORKED, Held, Mark, Own, Replica, Settled, Share, version};
 use crate::block::Block;
 use crate::fault::Fault;
 use crate::snapshot;
@@ -36,10 +37,10 @@ impl Replica {
         let block = Block::decode(bytes)?;
         let (origin, first) = (block.origin, block.first);
         let log = self.logs.get(&origin);
-        let known = log.is_some_and(|log| first <= log.last()) || self.pending.contains_key(&(origin, first));
+        let known = log.is_some_and(|log| first <= log.last()) || self.pending.get(origin, first).is_some();
         if known {
             let entry = log.and_then(|log| log.entry_from(first));
-            let pending = self.pending.get(&(origin, first)).map(|waiting| &waiting.bytes);
+            let pending = self.pending.get(origin, first).map(|waiting| &waiting.bytes);
             let other = |own: &Arc<[u8]>| own.as_ref() != bytes;
             if entry
                 .and_then(|entry| entry.bytes.as_ref())
@@ -53,18 +54,16 @@ impl Replica {
         if origin == self.options.agent {
             return self.note_fork(origin, first);
         }
-        if self.pending_bytes + bytes.len() > MAX_WAITING {
+        if self.pending.bytes() + bytes.len() > MAX_WAITING {
             return Err(Fault::Limit(format!(
                 "at most {MAX_WAITING} bytes of facts wait for what they build on"
             )));
         }
-        self.pending_bytes += bytes.len();
-        let waiting = Waiting {
+        self.pending.insert(Waiting {
             block,
             bytes: bytes.into(),
             own: None,
-        };
-        self.pending.insert((origin, first), waiting);
+        });
         Ok(())
     }
 
@@ -138,14 +137,7 @@ impl Replica {
                 self.generation += 1;
             }
         }
-        let here = version(&self.logs);
-        self.pending.retain(|(origin, first), waiting| {
-            let waits = *first > here.get(*origin);
-            if !waits {
-                self.pending_bytes -= waiting.bytes.len();
-            }
-            waits
-        });
+        self.pending.drop_until(&version(&self.logs));
         settled.waiting = self.pending.len() as u32;
         settled.new_nodes = (self.graph.enodes() as u64).saturating_sub(nodes_before);
         settled.unions = unions;
@@ -156,13 +148,14 @@ impl Replica {
     fn next_batch(&mut self) -> Vec<Waiting> {
         let here = version(&self.logs);
         let under_cuts = self.under_pending_cuts();
-        let ready = self.pending.iter().filter(|((origin, first), Waiting { block, .. })| {
-            let next = *first == here.get(*origin) + 1 && !self.held.contains_key(origin);
-            let past = next && !self.refused.contains_key(origin) && here.covers(&block.base);
-            past && (self.standing(block) != Standing::Waits || under_cuts.get(*origin) >= block.last())
+        let ready = self.pending.next(&here).filter(|Waiting { block, .. }| {
+            let origin = block.origin;
+            let goes_on = !self.held.contains_key(&origin) && !self.refused.contains_key(&origin);
+            let past = goes_on && here.covers(&block.base);
+            past && (self.standing(block) != Standing::Waits || under_cuts.get(origin) >= block.last())
         });
         let mut keys: Vec<(u32, AgentId, u64)> = ready
-            .map(|(&(origin, first), Waiting { block, .. })| (block.height, origin, first))
+            .map(|Waiting { block, .. }| (block.height, block.origin, block.first))
             .collect();
         let again = self.held.iter().filter(|(_, held)| held.generation != self.generation);
         keys.extend(again.map(|(&origin, held)| (held.block.height, origin, held.block.first)));
@@ -179,9 +172,8 @@ impl Replica {
                     bytes: bytes.clone(),
                     own: None,
                 });
-            } else if let Some(waiting) = self.pending.remove(&(origin, first)) {
-                self.pending_bytes -= waiting.bytes.len();
-                batch.push(waiting);
+            } else {
+                batch.extend(self.pending.remove(origin, first));
             }
         }
         batch

@@ -442,3 +442,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn blocks_wait_until_what_they_build_on_is_here() {
+    let (mut author, _) = author();
+    let mut blocks = author.delta_since(&VersionVector::default());
+    let mut term = "(A)".to_owned();
+    for _ in 0..20 {
+        term = format!("(G {term})");
+        author.insert(&term, None, Color::Green).unwrap();
+        blocks.push(author.seal().unwrap().into());
+        author.settle();
+    }
+    let bytes = |blocks: &[std::sync::Arc<[u8]>]| blocks.iter().map(|block| block.len()).sum::<usize>();
+    let mut reader = replica(1);
+    let (first, later) = blocks.split_first().unwrap();
+    for block in later.iter().rev() {
+        reader.receive(block).unwrap();
+        reader.receive(block).unwrap();
+    }
+    assert_eq!(reader.settle().waiting, 20);
+    assert_eq!(reader.pending.bytes(), bytes(later));
+    assert_eq!(reader.version().facts(), 0);
+    reader.receive(first).unwrap();
+    let settled = reader.settle();
+    assert_eq!((settled.waiting, reader.pending.bytes()), (0, 0));
+    assert_eq!(reader.version(), author.version());
+    // What is known already does not wait.
+    reader.receive(&later[3]).unwrap();
+    assert_eq!((reader.settle().waiting, reader.pending.bytes()), (0, 0));
+}
