@@ -4,7 +4,9 @@ use std::thread;
 use std::time::Duration;
 
 use wasmparser::{ComponentInstance, Instance, Parser, Payload};
-use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
+use wasmtime::{
+    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result,
+};
 
 use crate::limits::{Limits, TABLE_ELEMENTS};
 
@@ -13,6 +15,10 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// More linear memories than these would not fit the address space: each reserves 4 GiB of it, so that no access needs a check.
 const MOST_MEMORIES: u32 = 12_288;
+
+/// How many bytes of a memory or table stay in place when an instance of it has gone, and are written back to what they were for the next: about what a request touches. To give the pages back
+/// to the system and fault them in again takes longer.
+const RESIDENT: usize = 256 << 10;
 
 /// What one instance of a component is made of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,6 +95,10 @@ pub(crate) fn engine(limits: &Limits, footprints: &[Footprint]) -> Result<Engine
     pool.max_tables_per_component(largest.tables.max(1));
     pool.max_memory_size(limits.memory.min(4 << 30));
     pool.table_elements(TABLE_ELEMENTS);
+    pool.linear_memory_keep_resident(RESIDENT);
+    pool.table_keep_resident(RESIDENT);
+    // Linux 6.7 and later say which pages an instance has written. Elsewhere, so much of each memory is written back.
+    pool.pagemap_scan(Enabled::Auto);
     let mut pooled = config.clone();
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     let engine = Engine::new(&pooled).or_else(|error| {
