@@ -15,17 +15,22 @@ const TICK: Duration = Duration::from_secs(1);
 /// The least and the most that an agent may ask for.
 const TICKS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_mins(1));
 
+/// How long an agent is left alone after a step with nothing more to do at once: so many times as long as the step took, but no longer than the second. To take an agent out of its store
+/// costs the same for one message as for a thousand, so the busier it is, the more are left to gather.
+const REST: (u32, Duration) = (4, Duration::from_millis(500));
+
 impl<B: Broker> Line<B> {
-    /// One step after another: at once while there is more to do, otherwise when something has arrived or the time of a tick has come.
+    /// One step after another: at once while there is more to do, otherwise, after a [`REST`], when something has arrived or the time of a tick has come.
     ///
     /// What an agent wants to have published stays in its outbox until the next step says that it is. So whoever dies in between loses nothing, and the
     /// broker notices what is published twice.
     pub(crate) async fn drive(&self) {
         let shared = &self.shared;
         let (mut published, mut failures) = (0, 0u32);
-        let mut next = Instant::now();
+        let (mut next, mut rested) = (Instant::now(), Instant::now());
         loop {
             let due = async {
+                tokio::time::sleep_until(rested).await;
                 tokio::select! {
                     () = tokio::time::sleep_until(next) => {}
                     () = self.arrived.notified(), if failures == 0 => {}
@@ -42,7 +47,9 @@ impl<B: Broker> Line<B> {
             if shared.is_stopping() {
                 return;
             }
+            let began = Instant::now();
             let step = shared.app.step(self.agent, published).await;
+            let took = began.elapsed();
             drop(turn);
             let outcome = step.as_ref().map_or_else(Outcome::of, |_| Outcome::Accepted);
             shared.metrics.step(self.agent, outcome);
@@ -53,9 +60,10 @@ impl<B: Broker> Line<B> {
                         return;
                     }
                     published = step.last.unwrap_or(published);
-                    next = Instant::now();
+                    (next, rested) = (Instant::now(), Instant::now());
                     if !step.more {
                         next += step.tick_after.unwrap_or(TICK).clamp(TICKS.0, TICKS.1);
+                        rested += (took * REST.0).min(REST.1);
                     }
                 }
                 Err(failure) => {

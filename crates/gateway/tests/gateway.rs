@@ -68,6 +68,28 @@ async fn a_backlog_travels_together() {
     gateway.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_agent_is_left_alone_while_more_gathers() {
+    let app = App::willing().await;
+    app.inner.lock().unwrap().step_takes = Duration::from_millis(50);
+    let broker = InProcess::new(Subjects::default(), 1 << 20, Duration::from_secs(3));
+    let broker = Arc::new(broker);
+    let gateway = Running::start(Arc::clone(&broker), options(&app, [1]));
+    until("the agent steps", || app.read(|inner| inner.steps.contains_key(&1))).await;
+    let began = std::time::Instant::now();
+    let before = app.read(|inner| inner.steps[&1]);
+    for id in 0..200 {
+        broker.publish(&[outgoing(&state(0, id))]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    until("all is delivered", || app.got(1).len() == 200).await;
+    // A step of 50 ms and 200 ms of rest: a quarter of a second each, however often something arrives.
+    let most = began.elapsed().as_millis() as u64 / 250 + 1;
+    let steps = app.read(|inner| inner.steps[&1]) - before;
+    assert!((1..=most).contains(&steps), "{steps} steps of at most {most}");
+    gateway.end().await;
+}
+
 /// A broker that writes down what happens to it, in order.
 struct Recorder<B> {
     inner: B,

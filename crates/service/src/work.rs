@@ -51,9 +51,9 @@ pub struct Worked {
     pub outbox: Vec<Vec<u8>>,
     /// The number of the last one, to be confirmed with the next [`Task`].
     pub last: u64,
-    /// There is more to do now.
+    /// There is more to do at once: to derive, or to be published.
     pub more: bool,
-    /// Milliseconds until the agent wants to tick.
+    /// Milliseconds until the agent wants to tick; none if messages have come meanwhile, of which more may be left to gather.
     pub tick_after: u64,
 }
 
@@ -160,10 +160,13 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             outbox.extend(messages);
         }
         Ok(Worked {
-            more: index.unfinished || !index.inbox.is_empty() || last < index.outbox.last(),
+            more: index.unfinished || last < index.outbox.last(),
             outbox,
             last,
-            tick_after: index.tick.saturating_sub(self.milliseconds()),
+            tick_after: match index.inbox.as_slice() {
+                [] => index.tick.saturating_sub(self.milliseconds()),
+                _ => 0,
+            },
         })
     }
 

@@ -84,6 +84,7 @@ pub struct Inner {
     /// What is to be published, by sender, with numbers.
     pub outboxes: BTreeMap<u32, Vec<(u64, Message)>>,
     pub steps: BTreeMap<u32, u64>,
+    pub step_takes: Duration,
     in_flight: usize,
     pub most_in_flight: usize,
     /// Deliveries whose signature was wrong.
@@ -184,6 +185,8 @@ async fn answer(request: Request<Incoming>, inner: Arc<Mutex<Inner>>, behaviour:
             .query()
             .and_then(|query| query.strip_prefix("published="))
             .unwrap();
+        let takes = inner.lock().unwrap().step_takes;
+        tokio::time::sleep(takes).await;
         return Ok(step(
             &mut inner.lock().unwrap(),
             agent.parse().unwrap(),
