@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use wac_graph::types::Types;
 use wac_graph::{
     AliasError, CompositionGraph, EncodeError, EncodeOptions, ExportError, InstantiationArgumentError, NodeId,
     RegisterPackageError,
 };
 
 use crate::components::{Components, NoSuchComponent};
-use crate::inspect::{InspectError, Interfaces, read};
-use crate::target::{TargetError, inspect_and_check};
+use crate::inspect::{InspectError, Interfaces, interfaces, read};
+use crate::target::{TargetError, fits};
 use crate::world::{AGENT, AGENT_INTERFACE, Wire, World};
 
 /// The one import that a composed agent may have. It holds types and nothing else.
@@ -21,7 +22,7 @@ pub enum ComposeError {
     /// A component that the agent is made of is not there.
     #[error(transparent)]
     Absent(#[from] NoSuchComponent),
-    /// A component is not valid, or a service that was made of components.
+    /// A component, or the result, is not valid; the result for example because two instances of the e-graph were mixed up.
     #[error(transparent)]
     Invalid(#[from] InspectError),
     /// Two components have one name.
@@ -65,7 +66,7 @@ pub enum ComposeError {
         /// What it would import.
         imports: Vec<String>,
     },
-    /// The result does not fit `agent-world`, or is no component at all, for example because two instances of the e-graph were mixed up.
+    /// The result does not fit `agent-world`.
     #[error(transparent)]
     Target(#[from] TargetError),
 }
@@ -85,7 +86,10 @@ pub fn compose_from(world: World, components: &Components) -> Result<Vec<u8>, Co
         &[AGENT_INTERFACE.to_owned()],
     )?;
     let name = format!("agent-{world}");
-    let (Interfaces { imports, needs, .. }, fits) = inspect_and_check(&name, &bytes, "agent-world")?;
+    // To validate a component takes most of the time, so it is read once for all that is asked of it.
+    let mut types = Types::new();
+    let agent = read(&name, &bytes, &mut types)?;
+    let Interfaces { imports, needs, .. } = interfaces(&agent, &types);
     let open: Vec<String> = imports
         .into_iter()
         .filter(|import| import != VOCABULARY || needs.contains(import))
@@ -93,7 +97,7 @@ pub fn compose_from(world: World, components: &Components) -> Result<Vec<u8>, Co
     if !open.is_empty() {
         return Err(ComposeError::Open { world, imports: open });
     }
-    fits?;
+    fits(&name, &agent, &mut types, "agent-world")?;
     Ok(bytes)
 }
 

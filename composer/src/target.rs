@@ -2,7 +2,7 @@
 
 use wac_graph::types::{ItemKind, Package, Type, Types, WorldId, validate_target};
 
-use crate::inspect::{InspectError, Interfaces, interfaces, read};
+use crate::inspect::{InspectError, read};
 
 /// A component does not fit a world.
 #[derive(Debug, thiserror::Error)]
@@ -47,20 +47,16 @@ pub fn wit_world(component: &str) -> Option<&'static str> {
 
 /// Checks a component against a world of the WIT package `eqmesh:network`; `name` is for the error.
 pub fn check(name: &str, bytes: &[u8], world: &str) -> Result<(), TargetError> {
-    inspect_and_check(name, bytes, world)?.1
+    let mut types = Types::new();
+    let component = read(name, bytes, &mut types)?;
+    fits(name, &component, &mut types, world)
 }
 
-/// What a component imports and exports, and whether that fits a world: both from one reading, since to validate a component takes most of the time.
-pub(crate) fn inspect_and_check(
-    name: &str,
-    bytes: &[u8],
-    world: &str,
-) -> Result<(Interfaces, Result<(), TargetError>), TargetError> {
-    let mut types = Types::new();
-    let wit = read("network", eqmesh_artifacts::WIT, &mut types)?;
+/// Whether a component whose types are in `types` fits a world.
+pub(crate) fn fits(name: &str, component: &Package, types: &mut Types, world: &str) -> Result<(), TargetError> {
+    let wit = read("network", eqmesh_artifacts::WIT, types)?;
     let target = find(&wit, world).ok_or_else(|| TargetError::UnknownWorld(world.to_owned()))?;
-    let component = read(name, bytes, &mut types)?;
-    let fits = validate_target(&types, target, component.ty()).map_err(|report| TargetError::Misfit {
+    validate_target(types, target, component.ty()).map_err(|report| TargetError::Misfit {
         component: name.to_owned(),
         world: world.to_owned(),
         beyond: report.imports_not_in_target().map(str::to_owned).collect(),
@@ -69,8 +65,7 @@ pub(crate) fn inspect_and_check(
             .mismatched_types()
             .map(|(name, kind, why)| format!("{kind} {name}: {why:#}"))
             .collect(),
-    });
-    Ok((interfaces(&component, &types), fits))
+    })
 }
 
 /// The part of a message that lists some items; nothing if there are none.

@@ -163,9 +163,10 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             more: index.unfinished || last < index.outbox.last(),
             outbox,
             last,
-            tick_after: match index.inbox.as_slice() {
-                [] => index.tick.saturating_sub(self.milliseconds()),
-                _ => 0,
+            tick_after: if index.inbox.is_empty() {
+                index.tick.saturating_sub(self.milliseconds())
+            } else {
+                0
             },
         })
     }

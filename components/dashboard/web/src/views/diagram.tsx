@@ -103,25 +103,15 @@ function Ticks({ timeline, of, window }: Drawn) {
   );
 }
 
-/** Marks of one look. Thousands of elements of their own took some 0.2 s to be drawn anew; as many strokes of a few dozen paths take a tenth of it. */
-interface Marks {
-  /** The classes that they have. */
-  look: string;
-  path: string;
-  ids: string[];
-}
+/** Marks by the classes that they have, in the order in which these first occur. Thousands of elements of their own took some 0.2 s to be drawn anew; as many strokes of a few dozen paths take a tenth of it. */
+type Looks = Map<string, { path: string; ids: string[] }>;
 
-/** Puts marks of one look together, in the order in which looks first occur. */
-class Looks {
-  readonly all = new Map<string, Marks>();
-
-  add(look: string, path: string, id: string): void {
-    const marks = this.all.get(look);
-    if (marks) {
-      marks.path += path;
-      marks.ids.push(id);
-    } else this.all.set(look, { look, path, ids: [id] });
-  }
+function draw(looks: Looks, look: string, path: string, id: string): void {
+  const marks = looks.get(look);
+  if (marks) {
+    marks.path += path;
+    marks.ids.push(id);
+  } else looks.set(look, { path, ids: [id] });
 }
 
 /** What lies above what: the picked event above its past and future, these above the others. */
@@ -134,20 +124,20 @@ export function Diagram(drawn: Drawn) {
   const seen = (index: number) => x[index]! >= LEFT - 8 && x[index]! <= of.width;
   const colorOf = timeline.lanes.map((lane) => colors.get(lane.agent) ?? "all");
   const lit = (index: number) => relation === null || relation[index] !== "concurrent";
-  const arrows = new Looks();
+  const arrows: Looks = new Map();
   for (const { from, to } of timeline.arrows) {
     if (Math.max(x[from]!, x[to]!) < LEFT || Math.min(x[from]!, x[to]!) > of.width) continue;
     const start = timeline.events[from]!;
     const end = timeline.events[to]!;
     const path = `M${x[from]!.toFixed(1)} ${laneY(of, start.lane)}L${x[to]!.toFixed(1)} ${laneY(of, end.lane)}`;
-    arrows.add(`arrow ${colorOf[start.lane]!}${lit(from) && lit(to) ? "" : " dim"}`, path, `${start.id}>${end.id}`);
+    draw(arrows, `arrow ${colorOf[start.lane]!}${lit(from) && lit(to) ? "" : " dim"}`, path, `${start.id}>${end.id}`);
   }
-  const layers = [new Looks(), new Looks(), new Looks()];
+  const layers: Looks[] = [new Map(), new Map(), new Map()];
   timeline.events.forEach((event, index) => {
     if (!seen(index)) return;
     const to = relation?.[index];
     const look = `event ${event.kind} ${colorOf[event.lane]!}${to ? ` ${to}` : ""}`;
-    layers[to ? ABOVE[to] : 1]!.add(look, form(event.kind, x[index]!, laneY(of, event.lane)), event.id);
+    draw(layers[to ? ABOVE[to] : 1]!, look, form(event.kind, x[index]!, laneY(of, event.lane)), event.id);
   });
   return (
     <>
@@ -156,13 +146,13 @@ export function Diagram(drawn: Drawn) {
         <line key={index} class="lane" x1={LEFT} x2={of.width} y1={laneY(of, index)} y2={laneY(of, index)} />
       ))}
       <g class="arrows">
-        {[...arrows.all.values()].map(({ look, path, ids }) => (
+        {[...arrows].map(([look, { path, ids }]) => (
           <path key={look} class={look} d={path} data-arrows={ids.join(" ")} />
         ))}
       </g>
       {layers.map((layer, index) => (
         <g key={index}>
-          {[...layer.all.values()].map(({ look, path, ids }) => (
+          {[...layer].map(([look, { path, ids }]) => (
             <path key={look} class={look} d={path} data-events={ids.join(" ")} />
           ))}
         </g>
