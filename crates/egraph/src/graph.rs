@@ -2,6 +2,7 @@
 
 mod copy;
 mod rebuild;
+mod restore;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,6 +14,7 @@ use crate::value::{ValueId, Values};
 
 pub use copy::Compaction;
 pub(crate) use copy::{Growth, copy};
+pub use restore::Columns;
 
 /// The local number of an operator. Never leaves the replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -448,32 +450,8 @@ impl EGraph {
         (self.push(hash, operator, arguments, home, colors), true)
     }
 
-    /// Makes room for so many more rows and classes: for whoever restores an e-graph and knows how large it will be. O(size) if that moves anything.
-    pub fn reserve(&mut self, rows: usize, classes: usize) {
-        self.rows.reserve(rows);
-        self.colors.reserve(rows);
-        self.touched.reserve(rows);
-        // Most rows have up to two arguments; of more, the list grows by itself.
-        self.uses.reserve(2 * rows);
-        self.class_colors.reserve(classes);
-        self.class_uses.reserve(classes);
-        self.hashcons.reserve(self.live_rows + rows);
-    }
-
-    /// Adds an e-node that the caller knows to be new, without a look whether it is there: one that is makes the e-graph wrong. Otherwise as [`EGraph::add`].
-    pub fn add_new(&mut self, operator: OperatorId, arguments: &[u32], home: ClassId, colors: Colors) -> RowId {
-        debug_assert!(self.lookup(operator, arguments).is_none());
-        self.push(
-            hash_node(operator.0, arguments),
-            operator,
-            arguments,
-            Some(home),
-            colors,
-        )
-    }
-
-    /// A class without rows, for whoever restores an e-graph: it must get one before anything else happens.
-    pub fn make_class(&mut self) -> ClassId {
+    /// A class without rows.
+    fn make_class(&mut self) -> ClassId {
         self.class_colors.push(Colors::NONE);
         self.class_uses.push(Uses::NONE);
         self.live_classes += 1;
@@ -565,6 +543,7 @@ impl EGraph {
     }
 
     /// Writes a new row's arguments.
+    #[inline]
     fn store(&mut self, row: usize, arguments: &[u32]) {
         self.rows[row].slots = match *arguments {
             [] => [0, 0],

@@ -26,6 +26,12 @@ pub(crate) fn hash_node(operator: u32, arguments: &[u32]) -> u64 {
     (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
+/// What the table holds of a row with this hash.
+#[inline]
+pub(crate) fn entry(hash: u64, row: u32) -> u64 {
+    (hash >> 32) << 32 | u64::from(row + 1)
+}
+
 impl HashCons {
     #[inline]
     fn place(&self, hash: u64) -> usize {
@@ -73,7 +79,7 @@ impl HashCons {
         if (self.used + 1) * 8 > self.entries.len() * 5 {
             return false;
         }
-        self.put(hash, (hash >> 32) << 32 | u64::from(row + 1));
+        self.put(hash, entry(hash, row));
         true
     }
 
@@ -130,11 +136,27 @@ impl HashCons {
         }
     }
 
-    /// Makes room for so many entries.
-    pub(crate) fn reserve(&mut self, entries: usize) {
-        let capacity = (entries * 8 / 5 + 1).next_power_of_two().max(64);
-        if capacity > self.entries.len() {
-            self.widen(capacity);
+    /// Fills an empty table with entries of different rows. They are sorted by the beginnings of their places first, so that those which follow each other go to one part of the table.
+    pub(crate) fn fill(&mut self, entries: Vec<u64>) {
+        const BITS: u32 = 8;
+        let part = |entry: u64| (entry >> (64 - BITS)) as usize;
+        let mut ends = [0; 1 << BITS];
+        for &entry in &entries {
+            ends[part(entry)] += 1;
+        }
+        let mut end = 0;
+        for own in &mut ends {
+            end += std::mem::replace(own, end);
+        }
+        let mut sorted = vec![0; entries.len()];
+        for entry in entries {
+            let at = &mut ends[part(entry)];
+            sorted[*at] = entry;
+            *at += 1;
+        }
+        self.empty((sorted.len() * 8 / 5 + 1).next_power_of_two().max(64));
+        for entry in sorted {
+            self.put(entry, entry);
         }
     }
 

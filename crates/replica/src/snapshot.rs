@@ -2,6 +2,7 @@
 //!
 //! `docs/wire-format.md` specifies the form. A *row number* is a row's place in the snapshot.
 
+use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::operator::{Operator, Output, Sort};
 use eqmesh_egraph::value::Value;
 
@@ -73,8 +74,7 @@ pub(crate) struct Table {
     pub(crate) classes: Vec<u32>,
     /// A class, or the place of a value.
     pub(crate) arguments: Vec<Vec<u32>>,
-    /// See [`eqmesh_egraph::color::Colors::bits`].
-    pub(crate) colors: Vec<u8>,
+    pub(crate) colors: Vec<Colors>,
 }
 
 /// A snapshot.
@@ -92,19 +92,6 @@ pub(crate) struct Snapshot {
     pub(crate) values: Vec<Value>,
     /// In canonical order; also those without rows.
     pub(crate) tables: Vec<Table>,
-}
-
-fn read_column(reader: &mut Reader<'_>, count: usize, below: u32) -> Result<Vec<u32>, Fault> {
-    let mut column = Vec::with_capacity(count);
-    let mut previous = 0;
-    for _ in 0..count {
-        previous = reader.next_of_column(previous)?;
-        if previous >= below {
-            return Err(reader.malformed("a number in a column is out of range"));
-        }
-        column.push(previous);
-    }
-    Ok(column)
 }
 
 fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) {
@@ -146,7 +133,7 @@ impl Snapshot {
             for column in &table.arguments {
                 put_column(&mut bytes, column.iter().copied());
             }
-            bytes.extend_from_slice(&table.colors);
+            bytes.extend(table.colors.iter().map(|colors| colors.bits()));
         }
         put(&mut bytes, self.rules.len() as u64);
         for (dot, program) in &self.rules {
@@ -271,11 +258,28 @@ fn signature(operator: &Operator) -> (&str, &[Sort], &Output) {
     (&operator.name, &operator.columns, &operator.output)
 }
 
+/// Whether so many rows are in strict order, given by column.
+fn ascend(columns: &[Vec<u32>], count: usize) -> bool {
+    // Of each row but the first: whether the columns so far are those of the row before.
+    let mut same = vec![true; count.saturating_sub(1)];
+    for column in columns {
+        let mut descends = false;
+        for (same, pair) in same.iter_mut().zip(column.windows(2)) {
+            descends |= *same & (pair[0] > pair[1]);
+            *same &= pair[0] == pair[1];
+        }
+        if descends {
+            return false;
+        }
+    }
+    !same.contains(&true)
+}
+
 /// `grounded` tells of each class whether a row of it stands over lesser classes only.
 fn read_table(reader: &mut Reader<'_>, classes: u32, values: &[Value], grounded: &mut [bool]) -> Result<Table, Fault> {
     let operator = read_operator(reader)?;
     let count = reader.count()?;
-    let of = read_column(reader, count, classes)?;
+    let of = reader.column(count, classes)?;
     let mut arguments = Vec::with_capacity(operator.columns.len());
     for column in &operator.columns {
         let below = if column.is_class() {
@@ -283,7 +287,7 @@ fn read_table(reader: &mut Reader<'_>, classes: u32, values: &[Value], grounded:
         } else {
             values.len() as u32
         };
-        let read = read_column(reader, count, below)?;
+        let read = reader.column(count, below)?;
         if let Sort::Value(sort) = column
             && read.iter().any(|&place| values[place as usize].value_type() != *sort)
         {
@@ -291,32 +295,31 @@ fn read_table(reader: &mut Reader<'_>, classes: u32, values: &[Value], grounded:
         }
         arguments.push(read);
     }
-    let row = |at: usize| arguments.iter().map(move |column: &Vec<u32>| column[at]);
-    if (1..count).any(|at| row(at).cmp(row(at - 1)).is_le()) {
+    if !ascend(&arguments, count) {
         return Err(reader.malformed("its rows are not in order"));
     }
-    for at in 0..count {
-        let mut below = arguments
-            .iter()
-            .zip(&operator.columns)
-            .filter(|(_, column)| column.is_class());
-        if below.all(|(column, _)| column[at] < of[at]) {
-            grounded[of[at] as usize] = true;
+    let mut above = vec![true; count];
+    for (column, _) in arguments
+        .iter()
+        .zip(&operator.columns)
+        .filter(|(_, column)| column.is_class())
+    {
+        for ((above, argument), class) in above.iter_mut().zip(column).zip(&of) {
+            *above &= argument < class;
         }
     }
-    let mut colors = Vec::with_capacity(count);
-    for _ in 0..count {
-        let own = reader.byte()?;
-        if own >= 16 {
-            return Err(reader.malformed("a row has unknown colors"));
-        }
-        colors.push(own);
+    for (&class, above) in of.iter().zip(above) {
+        grounded[class as usize] |= above;
+    }
+    let colors = reader.take(count)?;
+    if colors.iter().any(|&bits| bits >= 16) {
+        return Err(reader.malformed("a row has unknown colors"));
     }
     Ok(Table {
         operator,
         classes: of,
         arguments,
-        colors,
+        colors: colors.iter().map(|&bits| Colors::from_bits(bits)).collect(),
     })
 }
 
@@ -342,7 +345,7 @@ fn read_before(reader: &mut Reader<'_>, rows: u32) -> Result<Before, Fault> {
         fact,
         height,
         version,
-        rows: read_column(reader, count, rows)?,
+        rows: reader.column(count, rows)?,
     })
 }
 
@@ -381,7 +384,7 @@ fn read_head(reader: &mut Reader<'_>, rows: u32) -> Result<Head, Fault> {
         dropped,
         first_row,
         blocks,
-        rows: read_column(reader, (named - u64::from(first_row)) as usize, rows)?,
+        rows: reader.column((named - u64::from(first_row)) as usize, rows)?,
         chain,
         certified,
         claims,

@@ -148,7 +148,24 @@ impl<'a> Reader<'a> {
     }
 
     /// An unsigned integer.
+    #[inline]
     pub fn varint(&mut self) -> Result<u64, Fault> {
+        // Most have one or two bytes.
+        match *self.rest {
+            [byte @ ..0x80, ref rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(byte))
+            }
+            [low, high @ 1..0x80, ref rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    #[cold]
+    fn long_varint(&mut self) -> Result<u64, Fault> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -221,7 +238,22 @@ impl<'a> Reader<'a> {
         Ok(version)
     }
 
+    /// A column of so many numbers, all below a bound. They must be known to take no more bytes than there are, each at least one.
+    pub(crate) fn column(&mut self, count: usize, below: u32) -> Result<Vec<u32>, Fault> {
+        let mut column = Vec::with_capacity(count);
+        let mut previous = 0;
+        for _ in 0..count {
+            previous = self.next_of_column(previous)?;
+            if previous >= below {
+                return Err(self.malformed("a number in a column is out of range"));
+            }
+            column.push(previous);
+        }
+        Ok(column)
+    }
+
     /// The next number of a column, after `previous` (0 for the first).
+    #[inline]
     pub(crate) fn next_of_column(&mut self, previous: u32) -> Result<u32, Fault> {
         let zigzag = self.varint()?;
         let difference = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);

@@ -329,7 +329,10 @@ impl Replica {
         let era = &self.eras[at];
         // Every member has checked what a cut covers.
         for &row in &era.rows {
-            self.graph.color(self.graph.resolve(row), Colors::CERTIFIED);
+            let row = self.graph.resolve(row);
+            if !self.graph.colors_of(row).contains(Colors::CERTIFIED) {
+                self.graph.color(row, Colors::CERTIFIED);
+            }
         }
         for dot in era.version.iter() {
             let log = self.logs.get_mut(&dot.agent).expect("covered");
@@ -343,9 +346,12 @@ impl Replica {
         self.births.fill(Birth::NEVER);
         self.births.resize(self.graph.row_count() as usize, Birth::NEVER);
         let mut note = |row: RowId, height, agent, ordinal| {
-            let birth = &mut self.births[self.graph.resolve(row).0 as usize];
+            let own = &mut self.births[self.graph.resolve(row).0 as usize];
             let name = Name { agent, ordinal };
-            *birth = (*birth).min(Birth { height, name });
+            let birth = Birth { height, name };
+            if birth < *own {
+                *own = birth;
+            }
         };
         let era = self.eras.last();
         if let Some(era) = era {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eqmesh_egraph::color::Colors;
-use eqmesh_egraph::graph::{ClassId, EGraph, OperatorId, RowId};
+use eqmesh_egraph::graph::{Columns, EGraph, OperatorId, RowId};
 use eqmesh_egraph::matching::Matcher;
 use eqmesh_egraph::program;
 use eqmesh_egraph::value::Value;
@@ -76,7 +76,7 @@ impl Replica {
                     // Every member has checked what a cut covers.
                     colors: rows
                         .iter()
-                        .map(|&(_, _, row)| graph.colors_of(row).union(Colors::CERTIFIED).bits())
+                        .map(|&(_, _, row)| graph.colors_of(row).union(Colors::CERTIFIED))
                         .collect(),
                 }
             })
@@ -133,7 +133,8 @@ impl Replica {
     pub(super) fn of_snapshot(options: Options, bytes: Arc<[u8]>) -> Result<Replica, Fault> {
         let snapshot = Snapshot::decode(&bytes)?;
         let mut replica = Replica::new(options);
-        let rows = restore(&mut replica.graph, &snapshot);
+        replica.graph = restore(&snapshot);
+        let rows: Vec<RowId> = replica.graph.live().collect();
         replica.height = snapshot.height;
         let version = snapshot.version();
         let (before, logs) = history_of(&snapshot, &rows);
@@ -226,32 +227,17 @@ fn log_of(head: &Head, rows: &[RowId]) -> Log {
     log
 }
 
-/// Makes the rows of a snapshot in an empty e-graph; answers each one's id. Values, operators and the rows of each are in a strict order, so that no row comes twice.
-fn restore(graph: &mut EGraph, snapshot: &Snapshot) -> Vec<RowId> {
-    graph.reserve(snapshot.rows(), snapshot.classes as usize);
-    let values: Vec<u32> = snapshot
-        .values
+/// The e-graph of a snapshot. Its rows have their row numbers.
+fn restore(snapshot: &Snapshot) -> EGraph {
+    let tables: Vec<Columns<'_>> = snapshot
+        .tables
         .iter()
-        .map(|value| graph.values.intern(value).0)
+        .map(|table| Columns {
+            operator: &table.operator,
+            classes: &table.classes,
+            arguments: &table.arguments,
+            colors: &table.colors,
+        })
         .collect();
-    let classes: Vec<ClassId> = (0..snapshot.classes).map(|_| graph.make_class()).collect();
-    let mut rows = Vec::with_capacity(snapshot.rows());
-    let mut arguments = Vec::new();
-    for table in &snapshot.tables {
-        let operator = graph.declare(&table.operator);
-        for at in 0..table.classes.len() {
-            arguments.clear();
-            for (column, sort) in table.arguments.iter().zip(&table.operator.columns) {
-                let place = column[at] as usize;
-                arguments.push(if sort.is_class() {
-                    classes[place].0
-                } else {
-                    values[place]
-                });
-            }
-            let home = classes[table.classes[at] as usize];
-            rows.push(graph.add_new(operator, &arguments, home, Colors::from_bits(table.colors[at])));
-        }
-    }
-    rows
+    EGraph::restore(snapshot.classes, &snapshot.values, &tables)
 }
