@@ -3,6 +3,7 @@
 
 mod exchange;
 mod growth;
+mod guest;
 mod networks;
 mod peers;
 mod reconciliation;

@@ -4,11 +4,12 @@ use anyhow::{Context as _, Result, ensure};
 use eqmesh_egraph::color::Color;
 use eqmesh_egraph::operator::{Operator, Output, Sort};
 use eqmesh_egraph::value::ValueType;
-use eqmesh_replica::{AgentId, Options, Replica};
+use eqmesh_replica::{AgentId, Options, Replica, VersionVector};
 use eqmesh_workloads::row::Row;
 use eqmesh_workloads::usage::Clock;
 
 use crate::growth;
+use crate::guest::Guest;
 
 /// The largest of each kind whose facts are less than a million.
 const WORKLOADS: [&str; 5] = [
@@ -21,12 +22,17 @@ const WORKLOADS: [&str; 5] = [
 
 const KEPT: &str = "math-pure-it10";
 
-const RUNS: usize = 3;
+const RUNS: usize = 5;
 
 const OTHER: Options = Options {
     agent: AgentId(1),
     coloring: false,
 };
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
 
 /// The median processor time of some runs, in seconds, and what the last one made.
 fn timed(mut run: impl FnMut() -> Result<Replica>) -> Result<(f64, Replica)> {
@@ -39,8 +45,7 @@ fn timed(mut run: impl FnMut() -> Result<Replica>) -> Result<(f64, Replica)> {
         times.push(clock.stop().cpu_s);
         made = Some(own);
     }
-    times.sort_by(f64::total_cmp);
-    Ok((times[RUNS / 2], made.context("at least one run")?))
+    Ok((median(times), made.context("at least one run")?))
 }
 
 /// Another replica takes in all blocks, round by round, and checks each fact.
@@ -91,7 +96,6 @@ pub(crate) fn load() -> Result<Vec<Row>> {
     compact(&mut replica)?;
     let snapshot = replica.save();
     let (size, digest) = (replica.size(), replica.meaning_digest());
-    drop(replica);
     let mut rows = Vec::new();
     for (what, bytes) in [("facts", facts), ("snapshot", snapshot)] {
         let (seconds, mut loaded) = timed(|| Ok(Replica::load(OTHER, &bytes)?))?;
@@ -107,8 +111,34 @@ pub(crate) fn load() -> Result<Vec<Row>> {
     }
     let last = rows.pop().context("the snapshot's")?;
     rows.push(last.at_most(10.0));
+    rows.push(load_in_wasm(&replica, &digest)?);
     rows.push(load_one_by_one()?);
     Ok(rows)
+}
+
+/// What an agent does that is started anew, in WebAssembly and, in turn, natively.
+fn load_in_wasm(replica: &Replica, digest: &[u8]) -> Result<Row> {
+    let stored = replica.delta_since(&VersionVector::default());
+    let parts: Vec<Vec<u8>> = stored.iter().map(|part| part.to_vec()).collect();
+    let mut guest = Guest::new()?;
+    let (mut native, mut wasm) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let clock = Clock::start();
+        let mut own = Replica::new(OTHER);
+        ensure!(own.resume(&parts) == 0, "parts are broken");
+        native.push(clock.stop().cpu_s);
+        let clock = Clock::start();
+        let graph = guest.resume(OTHER, &parts)?;
+        wasm.push(clock.stop().cpu_s);
+        ensure!(own.meaning_digest() == *digest, "a replica that differs");
+        ensure!(
+            guest.meaning_digest(graph)? == digest,
+            "a replica in WebAssembly that differs"
+        );
+        guest.forget(graph)?;
+    }
+    let ratio = median(wasm) / median(native);
+    Ok(Row::told(format!("load/{KEPT}/snapshot/wasm"), ratio, "of native").at_most(2.0))
 }
 
 /// What an agent has that is told one small fact after another: as many blocks as facts.

@@ -10,7 +10,7 @@ use crate::block::{put_operator, read_operator};
 use crate::fault::Fault;
 use crate::log::Stretch;
 use crate::version::{AgentId, Dot, Name, VersionVector};
-use crate::wire::{Reader, put, put_bytes, put_column, put_dot, put_value, put_version, seal};
+use crate::wire::{CHECKSUM, Reader, put, put_bytes, put_column, put_dot, put_value, put_version, seal};
 
 /// The first bytes of a snapshot: a magic number and the version.
 pub(crate) const MAGIC: &[u8; 4] = b"eqs\x01";
@@ -184,7 +184,13 @@ impl Snapshot {
     /// Reads a snapshot. Never panics; allocates at most a small multiple of the input. Checks the form, that every class has a finite term, and the order of
     /// everything but one: that classes are numbered by their least terms is taken on trust, as what the snapshot says is.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Snapshot, Fault> {
-        let mut reader = Reader::open(bytes, MAGIC, "snapshot")?;
+        Ok(Snapshot::decode_hashed(bytes)?.0)
+    }
+
+    /// [`Snapshot::decode`], and the digest by which cuts and offers name it.
+    pub(crate) fn decode_hashed(bytes: &[u8]) -> Result<(Snapshot, [u8; 32]), Fault> {
+        let (mut reader, mut hasher) = Reader::open_hashed(bytes, MAGIC, "snapshot")?;
+        hasher.update(&bytes[bytes.len() - CHECKSUM..]);
         let reader = &mut reader;
         let (height, classes) = (reader.small()?, reader.small()?);
         let mut values = Vec::new();
@@ -240,7 +246,7 @@ impl Snapshot {
             heads.push(head);
         }
         reader.end()?;
-        Ok(Snapshot {
+        let snapshot = Snapshot {
             before,
             heads,
             rules,
@@ -249,7 +255,8 @@ impl Snapshot {
             classes,
             values,
             tables,
-        })
+        };
+        Ok((snapshot, *hasher.finalize().as_bytes()))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::fault::Fault;
 use crate::version::{AgentId, Dot, VersionVector};
 
 /// How many bytes of a hash end what is sent or kept.
-const CHECKSUM: usize = 8;
+pub(crate) const CHECKSUM: usize = 8;
 
 /// Appends an unsigned integer: seven bits a byte, the lowest first, in as few bytes as possible (LEB128).
 pub fn put(bytes: &mut Vec<u8>, mut value: u64) {
@@ -82,16 +82,27 @@ impl<'a> Reader<'a> {
 
     /// Reads what stands between a magic number and a checksum.
     pub fn open(bytes: &'a [u8], magic: &[u8], what: &'static str) -> Result<Reader<'a>, Fault> {
+        Ok(Reader::open_hashed(bytes, magic, what)?.0)
+    }
+
+    /// [`Reader::open`], and the hash of what the checksum is of, to which it can be added.
+    pub(crate) fn open_hashed(
+        bytes: &'a [u8],
+        magic: &[u8],
+        what: &'static str,
+    ) -> Result<(Reader<'a>, blake3::Hasher), Fault> {
         let mut reader = Reader::new(bytes, what);
         let sealed = bytes.strip_prefix(magic).and_then(<[u8]>::split_last_chunk::<CHECKSUM>);
         let Some((content, checksum)) = sealed else {
             return Err(reader.malformed("it does not begin with the magic number of version 1"));
         };
-        if blake3::hash(&bytes[..bytes.len() - CHECKSUM]).as_bytes()[..CHECKSUM] != *checksum {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&bytes[..bytes.len() - CHECKSUM]);
+        if hasher.finalize().as_bytes()[..CHECKSUM] != *checksum {
             return Err(reader.malformed("the checksum does not fit"));
         }
         reader.rest = content;
-        Ok(reader)
+        Ok((reader, hasher))
     }
 
     /// How many bytes there were in all.

@@ -174,11 +174,10 @@ impl Replica {
 
     /// Keeps a snapshot of somebody else's until it is known whether to trust it.
     pub(super) fn keep_offer(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let snapshot = Snapshot::decode(bytes)?;
+        let (snapshot, digest) = Snapshot::decode_hashed(bytes)?;
         if self.version().covers(&snapshot.version()) {
             return Ok(());
         }
-        let digest = *blake3::hash(bytes).as_bytes();
         if self.offers.len() == MAX_OFFERS && !self.offers.contains_key(&digest) {
             self.offers.pop_first();
         }

@@ -131,10 +131,10 @@ impl Replica {
 
     /// A replica that holds what a snapshot says, and can take in the facts since. The snapshot is trusted.
     pub(super) fn of_snapshot(options: Options, bytes: Arc<[u8]>) -> Result<Replica, Fault> {
-        let snapshot = Snapshot::decode(&bytes)?;
+        let (snapshot, digest) = Snapshot::decode_hashed(&bytes)?;
         let mut replica = Replica::new(options);
         replica.graph = restore(&snapshot);
-        let rows: Vec<RowId> = replica.graph.live().collect();
+        let rows: Vec<RowId> = (0..replica.graph.row_count()).map(RowId).collect();
         replica.height = snapshot.height;
         let version = snapshot.version();
         let (before, logs) = history_of(&snapshot, &rows);
@@ -165,7 +165,7 @@ impl Replica {
         replica.own_up();
         replica.generation = 1;
         replica.beginning = Some(Beginning {
-            digest: *blake3::hash(&bytes).as_bytes(),
+            digest,
             snapshot: bytes,
             version,
             rows: Some(rows),
