@@ -66,6 +66,18 @@ fn carry(nodes: &mut [Node<Native>], messages: Vec<Message>, now: u64) -> Vec<Me
     told
 }
 
+/// Everybody ticks at these times. Answers what is said to the liar.
+fn pass(nodes: &mut [Node<Native>], times: std::ops::Range<u64>) -> Vec<Message> {
+    let mut told = Vec::new();
+    for now in times {
+        for at in 0..nodes.len() {
+            let messages = nodes[at].tick(now).expect("it serves");
+            told.extend(carry(nodes, messages, now));
+        }
+    }
+    told
+}
+
 /// Two honest agents, who have heard of the liar's rule what it told, and the liar.
 fn network(free: bool) -> Vec<Node<Native>> {
     let mut teller = node(LIAR, free);
@@ -104,20 +116,34 @@ fn check(nodes: &[Node<Native>], told: &[Message]) {
 }
 
 #[test]
-fn a_liar_that_runs_free_is_told_once() {
+fn a_liar_that_runs_free_is_told_once_until_it_is_reminded() {
     let mut nodes = network(true);
     let lies = nodes[LIAR].step(&TASK, 2).expect("it serves");
     assert!(!lies.is_empty());
     let mut told = carry(&mut nodes, lies.clone(), 2);
     check(&nodes, &told);
-    // Neither repetitions nor time make anybody say it again.
+    // Neither repetitions nor a little time make anybody say it again.
     told.extend(carry(&mut nodes, lies, 3));
-    for now in 4..30 {
-        for at in 0..nodes.len() {
-            let messages = nodes[at].tick(now).expect("it serves");
-            told.extend(carry(&mut nodes, messages, now));
+    told.extend(pass(&mut nodes, 4..19));
+    check(&nodes, &told);
+    // More of it does, which changes nothing where it was heard.
+    let reminded = pass(&mut nodes, 19..50);
+    assert_eq!(reminded.len(), 2, "{reminded:?}");
+    check(&nodes, &told);
+}
+
+#[test]
+fn a_refusal_that_is_lost_is_repeated() {
+    let mut nodes = network(true);
+    let mut liar = nodes.pop().expect("three of them");
+    for lie in liar.step(&TASK, 2).expect("it serves") {
+        for node in &mut nodes {
+            node.receive(&lie, 2).expect("a message of this network");
         }
     }
+    nodes.push(liar);
+    assert_eq!(nodes[LIAR].summary().disputes, []);
+    let told = pass(&mut nodes, 3..30);
     check(&nodes, &told);
 }
 

@@ -344,6 +344,8 @@ impl<P: Parts> Node<P> {
         self.shorten(now, &mut messages)?;
         self.pulse(now, &mut messages);
         self.acknowledge(now, &mut messages);
+        let version = self.version();
+        self.refusals.remind(&version);
         self.tell_refusals(now, &mut messages);
         self.free.as_mut().expect("it serves").exchange.end_tick();
         Ok(messages)

@@ -1,12 +1,12 @@
 //! Refusals: who makes facts that do not hold is told so, and what others refuse of this agent's facts is remembered.
 //!
-//! A fact that is refused holds back all later ones of its maker, so its maker has to know. It is told once of each: an acknowledgement that is lost is not repeated, as the maker
-//! also sees that its facts are acknowledged no further. What is told is not believed more than anything else: it is kept for people, and forgotten when its teller turns out to have the
+//! A fact that is refused holds back all later ones of its maker, so its maker has to know. It is told when the fact is refused, and, as messages get lost, again at ticks that become ever
+//! rarer as long as the fact is not accepted. What is told is not believed more than anything else: it is kept for people, and forgotten when its teller turns out to have the
 //! fact.
 
 use std::collections::BTreeMap;
 
-use eqmesh_replica::{AgentId, Dot};
+use eqmesh_replica::{AgentId, Dot, VersionVector};
 use eqmesh_timeline::{EventKind, Phase};
 
 use super::{Dispute, Node};
@@ -18,16 +18,29 @@ use crate::ports::{Network, Parts};
 const MAX_UNTOLD: usize = 1 << 10;
 const MAX_TOLD: usize = 1 << 14;
 
+/// After how many ticks a refusal is repeated for the first time; each time after twice as many.
+const FIRST_PAUSE: u64 = 16;
+
 /// How many refusals are remembered of one agent, and how many in all.
 const MAX_BY_ONE: usize = MAX_REFUSALS;
 const MAX_DISPUTES: usize = 1 << 8;
+
+/// What a maker was told.
+#[derive(Debug)]
+struct Told {
+    sequence: u64,
+    reason: String,
+    /// Ticks from one repetition to the next, and those that are left.
+    pause: u64,
+    left: u64,
+}
 
 /// What was refused here and is to be told, and what others refuse.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     untold: BTreeMap<Dot, String>,
     /// By maker, the last of its facts of which it was told. One after the other is refused, each after those before it were accepted.
-    told: BTreeMap<AgentId, u64>,
+    told: BTreeMap<AgentId, Told>,
     /// By whom, and what.
     disputes: BTreeMap<(u32, Dot), String>,
 }
@@ -42,12 +55,35 @@ impl Refusals {
     /// A fact of somebody else was refused here.
     pub(super) fn refuse(&mut self, fact: Dot, reason: &str) {
         let is_new = match self.told.get(&fact.agent) {
-            Some(&last) => last < fact.sequence,
+            Some(last) => last.sequence < fact.sequence,
             None => self.told.len() < MAX_TOLD,
         };
         if is_new && self.untold.len() < MAX_UNTOLD {
-            self.told.insert(fact.agent, fact.sequence);
-            self.untold.insert(fact, cut(reason, MAX_REASON).to_owned());
+            let reason = cut(reason, MAX_REASON).to_owned();
+            let told = Told {
+                sequence: fact.sequence,
+                reason: reason.clone(),
+                pause: FIRST_PAUSE,
+                left: FIRST_PAUSE,
+            };
+            self.told.insert(fact.agent, told);
+            self.untold.insert(fact, reason);
+        }
+    }
+
+    /// A tick has passed: what is not accepted by now, up to `version`, is to be told again once it is time. O(makers).
+    pub(super) fn remind(&mut self, version: &VersionVector) {
+        self.told.retain(|&agent, told| version.get(agent) < told.sequence);
+        for (&agent, told) in &mut self.told {
+            told.left -= 1;
+            if told.left == 0 {
+                told.pause = told.pause.saturating_mul(2);
+                told.left = told.pause;
+                if self.untold.len() < MAX_UNTOLD {
+                    let sequence = told.sequence;
+                    self.untold.insert(Dot { agent, sequence }, told.reason.clone());
+                }
+            }
         }
     }
 
@@ -169,6 +205,29 @@ mod tests {
             refusals.refuse(dot(agent, 1), "");
         }
         assert_eq!(refusals.untold.len(), MAX_UNTOLD);
+    }
+
+    #[test]
+    fn a_refusal_is_repeated_ever_more_rarely_until_the_fact_is_accepted() {
+        let mut refusals = Refusals::default();
+        refusals.refuse(dot(3, 7), "why");
+        refusals.untold.clear();
+        let before = VersionVector::from_iter([dot(3, 6)]);
+        let mut repeated = Vec::new();
+        for tick in 1..=300 {
+            refusals.remind(&before);
+            if std::mem::take(&mut refusals.untold) == BTreeMap::from([(dot(3, 7), "why".to_owned())]) {
+                repeated.push(tick);
+            }
+        }
+        assert_eq!(repeated, [16, 48, 112, 240]);
+        let after = VersionVector::from_iter([dot(3, 7)]);
+        for _ in 0..1000 {
+            refusals.remind(&after);
+        }
+        assert!(refusals.untold.is_empty() && refusals.told.is_empty());
+        refusals.refuse(dot(3, 8), "a later one");
+        assert_eq!(refusals.untold.len(), 1);
     }
 
     #[test]
