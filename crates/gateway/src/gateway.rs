@@ -32,7 +32,7 @@ pub struct Options {
     pub delivery_timeout: Duration,
     /// How long a step of an agent may take.
     pub step_timeout: Duration,
-    /// How many messages are taken from the broker at once for an agent, and so may go in one delivery.
+    /// How many messages are taken from the broker at once for an agent, and so may go in one delivery. Of long ones it is fewer.
     pub together: usize,
     /// How many deliveries to one agent may be in flight.
     pub deliveries: usize,
@@ -45,7 +45,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// A gateway to agents of an app, with deliveries of at most 64 messages in 10 s, one after another for each agent, and 32 requests at once. Signs of life
+    /// A gateway to agents of an app, with deliveries of at most 256 messages in 10 s, one after another for each agent, and 32 requests at once. Signs of life
     /// are gathered for 250 ms.
     pub fn new(app: &str, secret: Secret, agents: impl IntoIterator<Item = AgentId>) -> Options {
         Options {
@@ -55,7 +55,7 @@ impl Options {
             subjects: Subjects::default(),
             delivery_timeout: Duration::from_secs(10),
             step_timeout: Duration::from_mins(1),
-            together: 64,
+            together: 256,
             deliveries: 1,
             requests: 32,
             gather: Duration::from_millis(250),

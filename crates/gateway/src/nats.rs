@@ -26,6 +26,12 @@ use crate::route::Subjects;
 /// How long an answer of the broker may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The most bytes that are taken at once, unless a single message may have more: the gateway has as much in memory for each agent.
+const MAX_TAKEN: usize = 16 << 20;
+
+/// What the broker adds to a message's length, and more.
+const AROUND: usize = 64 << 10;
+
 /// How many signs of life wait for a slow listener.
 const FLEETING: usize = 1024;
 
@@ -149,13 +155,14 @@ impl Broker for Nats {
             )));
         };
         // What is there is taken at once; only where nothing is, the next is awaited, and then what came with it.
-        let mut taken = fetch(&consumer, count).await?;
+        let bytes = MAX_TAKEN.max(self.0.client.server_info().max_payload + AROUND);
+        let mut taken = fetch(&consumer, count, bytes).await?;
         if taken.is_empty() {
             let next = patiently("a pull", consumer.batch().max_messages(1).expires(wait).messages()).await?;
             taken = collect(next, wait + PATIENCE).await?;
             if !taken.is_empty() && count > 1 {
                 // What fails here fails again with the next pull.
-                taken.extend(fetch(&consumer, count - 1).await.unwrap_or_default());
+                taken.extend(fetch(&consumer, count - 1, bytes).await.unwrap_or_default());
             }
         }
         Ok(taken)
@@ -196,12 +203,17 @@ impl Broker for Nats {
     }
 }
 
-/// At most so many of the messages that are there.
+/// At most so many of the messages that are there, with at most so many bytes. If the next one alone had more, it would fail for ever.
 async fn fetch(
     consumer: &PullConsumer,
     count: usize,
+    bytes: usize,
 ) -> Result<Vec<Incoming<Arc<jetstream::message::Acker>>>, BrokerError> {
-    let batch = patiently("a pull", consumer.fetch().max_messages(count).messages()).await?;
+    let batch = patiently(
+        "a pull",
+        consumer.fetch().max_messages(count).max_bytes(bytes).messages(),
+    )
+    .await?;
     collect(batch, PATIENCE).await
 }
 

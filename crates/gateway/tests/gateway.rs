@@ -64,8 +64,29 @@ async fn a_backlog_travels_together() {
     let gateway = Running::start(broker, options(&app, [1]));
     until("the backlog is delivered", || app.got(1).len() == 200).await;
     let deliveries = app.read(|inner| inner.attempts.len());
-    assert!(deliveries <= 200 / 64 + 4, "{deliveries} deliveries");
+    assert!(deliveries <= 200 / 256 + 4, "{deliveries} deliveries");
     gateway.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_long_messages_fewer_are_taken_at_once() {
+    const LONG: usize = 900_000;
+    let server = Server::start("");
+    let broker = nats(&server.url()).await;
+    broker.prepare(&[AgentId(1)]).await.unwrap();
+    let mut backlog: Vec<Outgoing> = (0..40).map(|id| outgoing(&state(0, id))).collect();
+    for own in &mut backlog {
+        own.payload = vec![0; LONG].into();
+    }
+    broker.publish(&backlog).await.unwrap();
+    let mut pulls = Vec::new();
+    while pulls.iter().sum::<usize>() < backlog.len() {
+        let taken = broker.pull(AgentId(1), 256, Duration::from_secs(5)).await.unwrap();
+        assert!(!taken.is_empty(), "{pulls:?}");
+        pulls.push(taken.len());
+    }
+    assert!(pulls.iter().all(|&pull| pull * LONG <= 18 << 20), "{pulls:?}");
+    assert!(pulls.len() <= 5, "{pulls:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
