@@ -272,7 +272,7 @@ fn ascend(columns: &[Vec<u32>], count: usize) -> bool {
     for column in columns {
         let mut descends = false;
         for (same, pair) in same.iter_mut().zip(column.windows(2)) {
-            descends |= *same & (pair[0] > pair[1]);
+            descends |= *same && pair[0] > pair[1];
             *same &= pair[0] == pair[1];
         }
         if descends {
