@@ -59,12 +59,12 @@ async fn a_backlog_travels_together() {
     let (server, app) = (Server::start(""), App::willing().await);
     let broker = nats(&server.url()).await;
     broker.prepare(&[AgentId(1)]).await.unwrap();
-    let backlog: Vec<Outgoing> = (0..200).map(|id| outgoing(&state(0, id))).collect();
+    let backlog: Vec<Outgoing> = (0..800).map(|id| outgoing(&state(0, id))).collect();
     broker.publish(&backlog).await.unwrap();
     let gateway = Running::start(broker, options(&app, [1]));
-    until("the backlog is delivered", || app.got(1).len() == 200).await;
+    until("the backlog is delivered", || app.got(1).len() == 800).await;
     let deliveries = app.read(|inner| inner.attempts.len());
-    assert!(deliveries <= 200 / 256 + 4, "{deliveries} deliveries");
+    assert!(deliveries <= 800 / 256 + 4, "{deliveries} deliveries");
     gateway.end().await;
 }
 
