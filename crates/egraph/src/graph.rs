@@ -385,8 +385,13 @@ impl EGraph {
     }
 
     /// Adds colors to a row and its class.
+    #[inline]
     pub fn color(&mut self, row: RowId, colors: Colors) {
         let own = &mut self.colors[row.0 as usize];
+        // Its class then has them, too.
+        if own.contains(colors) {
+            return;
+        }
         *own = own.union(colors);
         let class = self.classes.find(self.rows[row.0 as usize].class) as usize;
         self.class_colors[class] = self.class_colors[class].union(colors);
@@ -442,9 +447,7 @@ impl EGraph {
     ) -> (RowId, bool) {
         let hash = hash_node(operator.0, arguments);
         if let Some(row) = self.find_hashed(hash, operator, arguments) {
-            if !self.colors_of(row).contains(colors) {
-                self.color(row, colors);
-            }
+            self.color(row, colors);
             return (row, false);
         }
         (self.push(hash, operator, arguments, home, colors), true)

@@ -10,7 +10,7 @@ use crate::block::{put_operator, read_operator};
 use crate::fault::Fault;
 use crate::log::Stretch;
 use crate::version::{AgentId, Dot, Name, VersionVector};
-use crate::wire::{CHECKSUM, Reader, put, put_bytes, put_column, put_dot, put_value, put_version, seal};
+use crate::wire::{Reader, put, put_bytes, put_column, put_dot, put_value, put_version, seal};
 
 /// The first bytes of a snapshot: a magic number and the version.
 pub(crate) const MAGIC: &[u8; 4] = b"eqs\x01";
@@ -189,8 +189,7 @@ impl Snapshot {
 
     /// [`Snapshot::decode`], and the digest by which cuts and offers name it.
     pub(crate) fn decode_hashed(bytes: &[u8]) -> Result<(Snapshot, [u8; 32]), Fault> {
-        let (mut reader, mut hasher) = Reader::open_hashed(bytes, MAGIC, "snapshot")?;
-        hasher.update(&bytes[bytes.len() - CHECKSUM..]);
+        let (mut reader, digest) = Reader::open_hashed(bytes, MAGIC, "snapshot")?;
         let reader = &mut reader;
         let (height, classes) = (reader.small()?, reader.small()?);
         let mut values = Vec::new();
@@ -256,7 +255,7 @@ impl Snapshot {
             values,
             tables,
         };
-        Ok((snapshot, *hasher.finalize().as_bytes()))
+        Ok((snapshot, digest))
     }
 }
 

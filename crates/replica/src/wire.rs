@@ -7,7 +7,7 @@ use crate::fault::Fault;
 use crate::version::{AgentId, Dot, VersionVector};
 
 /// How many bytes of a hash end what is sent or kept.
-pub(crate) const CHECKSUM: usize = 8;
+const CHECKSUM: usize = 8;
 
 /// Appends an unsigned integer: seven bits a byte, the lowest first, in as few bytes as possible (LEB128).
 pub fn put(bytes: &mut Vec<u8>, mut value: u64) {
@@ -82,27 +82,37 @@ impl<'a> Reader<'a> {
 
     /// Reads what stands between a magic number and a checksum.
     pub fn open(bytes: &'a [u8], magic: &[u8], what: &'static str) -> Result<Reader<'a>, Fault> {
-        Ok(Reader::open_hashed(bytes, magic, what)?.0)
+        Reader::unseal(bytes, magic, what, blake3::hash)
     }
 
-    /// [`Reader::open`], and the hash of what the checksum is of, to which it can be added.
+    /// [`Reader::open`], and the hash of all the bytes.
     pub(crate) fn open_hashed(
         bytes: &'a [u8],
         magic: &[u8],
         what: &'static str,
-    ) -> Result<(Reader<'a>, blake3::Hasher), Fault> {
+    ) -> Result<(Reader<'a>, [u8; 32]), Fault> {
+        let mut hasher = blake3::Hasher::new();
+        let reader = Reader::unseal(bytes, magic, what, |sealed| hasher.update(sealed).finalize())?;
+        hasher.update(&bytes[bytes.len() - CHECKSUM..]);
+        Ok((reader, *hasher.finalize().as_bytes()))
+    }
+
+    fn unseal(
+        bytes: &'a [u8],
+        magic: &[u8],
+        what: &'static str,
+        hash: impl FnOnce(&[u8]) -> blake3::Hash,
+    ) -> Result<Reader<'a>, Fault> {
         let mut reader = Reader::new(bytes, what);
         let sealed = bytes.strip_prefix(magic).and_then(<[u8]>::split_last_chunk::<CHECKSUM>);
         let Some((content, checksum)) = sealed else {
             return Err(reader.malformed("it does not begin with the magic number of version 1"));
         };
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&bytes[..bytes.len() - CHECKSUM]);
-        if hasher.finalize().as_bytes()[..CHECKSUM] != *checksum {
+        if hash(&bytes[..bytes.len() - CHECKSUM]).as_bytes()[..CHECKSUM] != *checksum {
             return Err(reader.malformed("the checksum does not fit"));
         }
         reader.rest = content;
-        Ok((reader, hasher))
+        Ok(reader)
     }
 
     /// How many bytes there were in all.

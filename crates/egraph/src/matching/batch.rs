@@ -313,9 +313,7 @@ impl Matcher {
             let lane = telling.trailing_zeros() as usize;
             telling &= telling - 1;
             for row in added.iter().map(|rows| RowId(rows[lane])) {
-                if !graph.colors_of(row).contains(colors) {
-                    graph.color(row, colors);
-                }
+                graph.color(row, colors);
             }
         }
     }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::graph::{EGraph, RowId};
 
+use super::apply::rename;
 use super::pending::Waiting;
 use super::snapshots::history_of;
 use super::{Birth, Options, Replica};
@@ -329,10 +330,7 @@ impl Replica {
         let era = &self.eras[at];
         // Every member has checked what a cut covers.
         for &row in &era.rows {
-            let row = self.graph.resolve(row);
-            if !self.graph.colors_of(row).contains(Colors::CERTIFIED) {
-                self.graph.color(row, Colors::CERTIFIED);
-            }
+            self.graph.color(self.graph.resolve(row), Colors::CERTIFIED);
         }
         for dot in era.version.iter() {
             let log = self.logs.get_mut(&dot.agent).expect("covered");
@@ -346,12 +344,9 @@ impl Replica {
         self.births.fill(Birth::NEVER);
         self.births.resize(self.graph.row_count() as usize, Birth::NEVER);
         let mut note = |row: RowId, height, agent, ordinal| {
-            let own = &mut self.births[self.graph.resolve(row).0 as usize];
+            let row = self.graph.resolve(row);
             let name = Name { agent, ordinal };
-            let birth = Birth { height, name };
-            if birth < *own {
-                *own = birth;
-            }
+            rename(&mut self.graph, &mut self.births, row, Birth { height, name }, false);
         };
         let era = self.eras.last();
         if let Some(era) = era {
