@@ -465,19 +465,32 @@ describe("time", () => {
   test("of the timeline is what is looked back at", async () => {
     const watched = await open(browser, url, "timeline?limit=2000");
     const { page } = watched;
+    const answers: { until: number; events: Timeline["events"] }[] = [];
+    page.on("response", async (response) => {
+      const { pathname, searchParams } = new URL(response.url());
+      if (!pathname.endsWith("/view/timeline")) return;
+      const events = ((await response.json().catch(() => null)) as Timeline | null)?.events ?? [];
+      answers.push({ until: Number(searchParams.get("until") ?? events.at(-1)?.at ?? 0), events });
+    });
     const slider = page.getByLabel("Look back");
     const ids = async () => [...(await drawnEvents(page)).keys()];
     await page.waitForSelector(".diagram .event", { state: "attached" });
     const earlier = await ids();
     await eventually("something has happened since", async () => (await ids()).some((id) => !earlier.includes(id)));
-    const asked = page.waitForResponse((response) => response.url().includes("until="));
     await page.getByRole("button", { name: "Pause" }).click();
-    const { events } = (await (await asked).json()) as Timeline;
-    const at = new Map(events.map((event) => [event.id, event.at]));
     // Where the exports end is the moment to the microsecond.
     const moment = async () => Number(new URL((await page.locator(".exports a", { hasText: "JSON" }).getAttribute("href"))!, url).searchParams.get("until"));
     const told = async () => /up to (\d\d:\d\d:\d\d)\.$/.exec(await text(page, "#timeline-told"))?.[1];
-    await eventually("all that has happened is shown", async () => (await ids()).length === events.length);
+    // Paused, it asks for what had happened up to the moment, unless an answer that it has reaches so far.
+    await eventually("it is paused", async () => (await moment()) > 0);
+    const paused = await moment();
+    let events: Timeline["events"] = [];
+    await eventually("all that has happened is shown", async () => {
+      const [first] = answers.filter(({ until }) => until >= paused).sort((a, b) => a.until - b.until);
+      events = first?.events.filter((event) => event.at <= paused) ?? [];
+      return events.length > 0 && (await ids()).length === events.length;
+    });
+    const at = new Map(events.map((event) => [event.id, event.at]));
     expect(await told()).toBe(await page.locator(".time .at b").innerText());
 
     // One document after the other, back to where nothing is known to the agents any more: each shows what had happened by then.
