@@ -26,6 +26,7 @@ use crate::database::{Database, DatabaseError};
 use crate::engine::{Footprint, engine};
 use crate::guest::{Guest, HasVariables, bindings};
 use crate::headers;
+use crate::idle::Idle;
 use crate::keyvalue::{HasKeyValue, Stores};
 use crate::limits::{Limits, MemoryInAll};
 use crate::manifest::{Manifest, ManifestError, RESERVED_PREFIX};
@@ -160,6 +161,7 @@ pub(crate) struct Service {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) stores: Stores,
     pub(crate) allowed_outbound_hosts: AllowedHosts,
+    pub(crate) idle: Idle,
     gate: Gate,
 }
 
@@ -247,6 +249,7 @@ impl Host {
                     metrics: metrics.clone(),
                 },
                 allowed_outbound_hosts: component.allowed_outbound_hosts.clone(),
+                idle: Idle::default(),
                 gate: Gate::new(limits.concurrency, limits.queue),
             };
             services.insert(id, service);
@@ -451,6 +454,11 @@ impl Shared {
             .await
             .ok()
             .flatten()
+    }
+
+    /// Lets no instance wait any more.
+    pub(crate) fn clear(&self) {
+        self.services.values().for_each(|service| service.idle.clear());
     }
 
     fn busy(&self, service: &Service, found: &Match) -> Response<WasiBody> {

@@ -21,6 +21,7 @@ mod engine;
 mod guest;
 mod headers;
 mod host;
+mod idle;
 mod keyvalue;
 pub mod limits;
 pub mod log;

@@ -20,6 +20,10 @@ pub struct Limits {
     pub stream_time: Duration,
     /// Instances of one component at once. Default 64.
     pub concurrency: usize,
+    /// Requests that an instance answers, one after the other, before it goes; 1: each has an instance of its own, as in Spin. Default 128.
+    pub reuse: usize,
+    /// How long an instance that has answered waits for another request, at least; at most a quarter longer. Default 4 s.
+    pub idle: Duration,
     /// Requests from outside that are served at once. Default 256. Requests by service chaining are within these.
     pub concurrency_in_all: usize,
     /// Requests of one component that may wait for an instance; further ones are answered 503. Default 1,024.
@@ -42,6 +46,8 @@ impl Default for Limits {
             time: Duration::from_secs(30),
             stream_time: Duration::from_mins(15),
             concurrency: 64,
+            reuse: 128,
+            idle: Duration::from_secs(4),
             concurrency_in_all: 256,
             queue: 1_024,
             body: 32 << 20,
@@ -67,6 +73,11 @@ impl MemoryInAll {
             limit,
             gauge,
         }
+    }
+
+    /// More than half of it is taken: what waits for later had better go.
+    pub(crate) fn scarce(&self) -> bool {
+        self.used.load(Ordering::Relaxed) > self.limit / 2
     }
 
     fn take(&self, bytes: usize) -> bool {

@@ -26,6 +26,7 @@ struct Inner {
     requests: Family<RequestLabels, Counter>,
     duration: Family<ComponentLabels, Histogram>,
     instances: Family<ComponentLabels, Gauge>,
+    made: Family<ComponentLabels, Counter>,
     refused: Family<RefusedLabels, Counter>,
     memory: Gauge,
     connections: Gauge,
@@ -141,6 +142,7 @@ impl Metrics {
         let requests = Family::default();
         let duration = Family::new_with_constructor(durations as fn() -> Histogram);
         let instances = Family::default();
+        let made = Family::default();
         let refused = Family::default();
         let memory = Gauge::default();
         let connections = Gauge::default();
@@ -158,6 +160,11 @@ impl Metrics {
             duration.clone(),
         );
         registry.register("instances", "Instances that run", instances.clone());
+        registry.register(
+            "made_instances",
+            "Instances that were made; other requests were answered by one that had waited",
+            made.clone(),
+        );
         registry.register("refused_requests", "Requests that met a limit", refused.clone());
         registry.register_with_unit(
             "guest_memory",
@@ -188,6 +195,7 @@ impl Metrics {
             requests,
             duration,
             instances,
+            made,
             refused,
             memory,
             connections,
@@ -230,6 +238,11 @@ impl Metrics {
             })
             .clone();
         Running::new(gauge)
+    }
+
+    pub(crate) fn made(&self, component: &Arc<str>) {
+        let component = Arc::clone(component);
+        self.inner.made.get_or_create(&ComponentLabels { component }).inc();
     }
 
     /// Counts a connection for as long as the guard lives.

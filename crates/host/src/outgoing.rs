@@ -1,7 +1,7 @@
 //! Requests that components send: to each other without a socket, and to allowed hosts of the network.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http::header::{CONNECTION, HOST};
@@ -42,7 +42,8 @@ pub(crate) fn network_client() -> NetworkClient {
 
 /// The way out of one instance.
 pub(crate) struct Outgoing {
-    pub(crate) host: Arc<Shared>,
+    /// It lives at least as long as a request; instances that wait for one do not keep it alive.
+    pub(crate) host: Weak<Shared>,
     pub(crate) component: Arc<str>,
     /// How many components this request has passed through, this one included.
     pub(crate) depth: usize,
@@ -62,10 +63,13 @@ impl WasiHttpHooks for Outgoing {
         if !request.headers().contains_key(TRACEPARENT) {
             request.headers_mut().insert(TRACEPARENT, self.traceparent.clone());
         }
-        let host = Arc::clone(&self.host);
+        let host = self.host.upgrade();
         let component = Arc::clone(&self.component);
         let depth = self.depth;
         Box::new(async move {
+            let Some(host) = host else {
+                return Err(Error::InternalError(Some("the host shuts down".to_owned())));
+            };
             let to = match request.uri().host() {
                 Some(APPLICATION) => Destination::Component,
                 _ if chained_component(request.uri()).is_some() => Destination::Component,

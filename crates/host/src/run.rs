@@ -1,4 +1,4 @@
-//! One request, one instance.
+//! One request at a time in one instance.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -21,6 +21,7 @@ use wasmtime_wasi_http::{Error, WasiBody, WasiHttpCtx, WasiHttpView as _};
 
 use crate::guest::Guest;
 use crate::host::{Permit, Service, Shared, busy, full, plain};
+use crate::idle::Ready;
 use crate::limits::Memory;
 use crate::metrics::Limit;
 use crate::outgoing::Outgoing;
@@ -32,7 +33,7 @@ struct Ended {
     out_of_memory: bool,
 }
 
-/// Runs a fresh instance for a request; comes back with the answer, or with its head while the instance goes on writing the body.
+/// Lets an instance answer a request, one that waits if there is any; comes back with the answer, or with its head while the instance goes on writing the body.
 ///
 /// An instance is not stopped when its client goes away: it may be in the middle of a change.
 pub(crate) async fn run(
@@ -54,8 +55,19 @@ pub(crate) async fn run(
         }
         .boxed_unsync()
     });
-    let mut store = Store::new(&host.engine, guest(host, service, depth, traceparent));
-    store.limiter(|guest| &mut guest.memory);
+    if host.memory.scarce() {
+        host.clear();
+    }
+    let (mut store, mut waited) = match service.idle.take() {
+        Some(Ready { store, proxy, answered }) => (store, Some((proxy, answered))),
+        None => {
+            let mut store = Store::new(&host.engine, guest(host, service));
+            store.limiter(|guest| &mut guest.memory);
+            (store, None)
+        }
+    };
+    store.data_mut().outgoing.depth = depth;
+    store.data_mut().outgoing.traceparent = traceparent;
     store.set_epoch_deadline(1);
     // Whoever computes for long lets others run at each tick; that is also where it can be stopped.
     let yielded = Arc::new(AtomicBool::new(false));
@@ -83,24 +95,45 @@ pub(crate) async fn run(
     };
 
     let pre = service.pre.clone();
+    let idle = service.idle.clone();
+    let all = Arc::clone(host);
+    let component = Arc::clone(&service.id);
     let failed = Arc::new(AtomicBool::new(false));
     let broken = Arc::clone(&failed);
     let instance = async move {
         let result = async {
-            let proxy = pre.instantiate_async(&mut store).await?;
-            proxy
-                .wasi_http_incoming_handler()
-                .call_handle(&mut store, request, outparam)
-                .await
+            let (proxy, answered) = match waited.take() {
+                Some(waited) => waited,
+                None => {
+                    all.metrics.made(&component);
+                    let made = pre.instantiate_async(&mut store).await;
+                    let full = |error: &wasmtime::Error| error.is::<PoolConcurrencyLimitError>();
+                    if made.as_ref().is_err_and(full) {
+                        // Those that wait have room that this one needs.
+                        all.clear();
+                        (pre.instantiate_async(&mut store).await?, 0)
+                    } else {
+                        (made?, 0)
+                    }
+                }
+            };
+            let handler = proxy.wasi_http_incoming_handler();
+            handler.call_handle(&mut store, request, outparam).await?;
+            Ok((proxy, answered + 1))
         };
         let result = result.await;
         if result.is_err() {
             broken.store(true, Ordering::Release);
         }
-        Ended {
-            result,
-            out_of_memory: store.data().memory.exhausted,
-        }
+        let out_of_memory = store.data().memory.exhausted;
+        let result = result.map(|(proxy, answered)| {
+            // What still holds something of the host's may hold more with every request.
+            let clean = !out_of_memory && store.data().table.is_empty();
+            if clean && answered < all.limits.reuse && !all.memory.scarce() {
+                idle.put(Ready { store, proxy, answered }, all.limits.idle);
+            }
+        });
+        Ended { result, out_of_memory }
     };
     let running = host.metrics.instance(&service.id);
     let (answer_sender, answer) = oneshot::channel();
@@ -121,7 +154,7 @@ pub(crate) async fn run(
         .unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, "the host failed"))
 }
 
-fn guest(host: &Arc<Shared>, service: &Service, depth: usize, traceparent: HeaderValue) -> Guest {
+fn guest(host: &Arc<Shared>, service: &Service) -> Guest {
     let mut wasi = WasiCtx::builder();
     wasi.stdout(Output::new(&service.id, "stdout"))
         .stderr(Output::new(&service.id, "stderr"));
@@ -133,10 +166,10 @@ fn guest(host: &Arc<Shared>, service: &Service, depth: usize, traceparent: Heade
         wasi: wasi.build(),
         http: WasiHttpCtx::new(),
         outgoing: Outgoing {
-            host: Arc::clone(host),
+            host: Arc::downgrade(host),
             component: Arc::clone(&service.id),
-            depth,
-            traceparent,
+            depth: 0,
+            traceparent: HeaderValue::from_static(""),
         },
         stores: service.stores.clone(),
         variables: Arc::clone(&service.variables),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use eqmesh_gateway::{Gateway, InProcess, Options as GatewayOptions, Subjects};
 use eqmesh_host::variables::{self, Values};
@@ -89,6 +90,9 @@ pub(crate) struct ServeArguments {
     /// Instances of one component at once.
     #[arg(long, default_value_t = 64, value_name = "COUNT")]
     concurrency: usize,
+    /// Requests that an instance answers before it goes; 1: each has an instance of its own, as in Spin.
+    #[arg(long, default_value_t = 128, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    reuse: usize,
     /// The largest body of a request, in MiB.
     #[arg(long, default_value_t = 32, value_name = "MIB")]
     body: u64,
@@ -153,6 +157,7 @@ impl ServeArguments {
                 memory_in_all: self.memory_in_all << 20,
                 time: Duration::from_secs(self.time),
                 concurrency: self.concurrency,
+                reuse: self.reuse,
                 body: self.body << 20,
                 ..Limits::default()
             },

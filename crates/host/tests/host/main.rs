@@ -7,4 +7,5 @@ mod limits;
 mod loading;
 mod logging;
 mod probe;
+mod reuse;
 mod serving;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::SinkExt as _;
@@ -16,6 +17,8 @@ mod bindings {
 
 use bindings::wasi::config;
 use bindings::wasi::keyvalue::{atomics, batch, store};
+
+static TURNS: AtomicU32 = AtomicU32::new(0);
 
 #[http_component]
 async fn handle(request: IncomingRequest, out: ResponseOutparam) {
@@ -66,6 +69,12 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
             println!("to the output");
             eprint!("to the error");
             Ok(String::new())
+        }
+        // Which request of this instance it is.
+        ["turn"] => Ok((TURNS.fetch_add(1, Ordering::Relaxed) + 1).to_string()),
+        ["keep"] => {
+            std::mem::forget(store::open("default"));
+            Ok((TURNS.fetch_add(1, Ordering::Relaxed) + 1).to_string())
         }
         ["panic"] => panic!("as asked"),
         ["keyvalue", store, rest @ ..] => {
