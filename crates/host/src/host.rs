@@ -162,7 +162,7 @@ pub(crate) struct Service {
     pub(crate) stores: Stores,
     pub(crate) allowed_outbound_hosts: AllowedHosts,
     pub(crate) idle: Idle,
-    gate: Gate,
+    pub(crate) gate: Gate,
 }
 
 impl Host {
@@ -501,6 +501,11 @@ impl Gate {
             waiting: Arc::default(),
             queue,
         }
+    }
+
+    /// How many could enter now.
+    pub(crate) fn free(&self) -> usize {
+        self.permits.available_permits()
     }
 
     async fn enter(&self) -> Option<Permit> {

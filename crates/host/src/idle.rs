@@ -15,7 +15,12 @@ pub(crate) struct Ready {
     pub(crate) proxy: Proxy,
     /// Requests that it has answered.
     pub(crate) answered: usize,
+    /// Of the last one.
+    pub(crate) path: Box<str>,
 }
+
+/// Before so many wait, a request of another path has an instance made for it.
+const SPARE: usize = 4;
 
 /// The instances of one component that wait. Clones share them.
 #[derive(Clone, Default)]
@@ -34,9 +39,13 @@ fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
 }
 
 impl Idle {
-    /// The one that has waited the shortest: its memory is most likely in the caches, and the others can go.
-    pub(crate) fn take(&self) -> Option<Ready> {
-        lock(&self.0).instances.pop().map(|(_, ready)| ready)
+    /// An instance for a request of this path. Of those that answered such a one last, and may have in memory what it takes, the one that has waited the shortest, so that the others can go.
+    /// If there is none, none while few wait and there is room for more than these, and then the one that has waited the longest.
+    pub(crate) fn take(&self, path: &str, room: usize) -> Option<Ready> {
+        let instances = &mut lock(&self.0).instances;
+        let like = instances.iter().rposition(|(_, ready)| *ready.path == *path);
+        let at = like.or_else(|| (instances.len() >= SPARE || instances.len() > room).then_some(0))?;
+        Some(instances.remove(at).1)
     }
 
     /// Lets an instance wait, for so long or a quarter longer. To be called within a runtime.

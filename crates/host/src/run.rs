@@ -17,6 +17,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{Error, WasiBody, WasiHttpCtx, WasiHttpView as _};
 
 use crate::guest::Guest;
@@ -58,8 +59,9 @@ pub(crate) async fn run(
     if host.memory.scarce() {
         host.clear();
     }
-    let (mut store, mut waited) = match service.idle.take() {
-        Some(Ready { store, proxy, answered }) => (store, Some((proxy, answered))),
+    let path: Box<str> = request.uri().path().into();
+    let (mut store, waited) = match service.idle.take(&path, service.gate.free()) {
+        Some(ready) => (ready.store, Some((ready.proxy, ready.answered))),
         None => {
             let mut store = Store::new(&host.engine, guest(host, service));
             store.limiter(|guest| &mut guest.memory);
@@ -102,19 +104,11 @@ pub(crate) async fn run(
     let broken = Arc::clone(&failed);
     let instance = async move {
         let result = async {
-            let (proxy, answered) = match waited.take() {
+            let (proxy, answered) = match waited {
                 Some(waited) => waited,
                 None => {
                     all.metrics.made(&component);
-                    let made = pre.instantiate_async(&mut store).await;
-                    let full = |error: &wasmtime::Error| error.is::<PoolConcurrencyLimitError>();
-                    if made.as_ref().is_err_and(full) {
-                        // Those that wait have room that this one needs.
-                        all.clear();
-                        (pre.instantiate_async(&mut store).await?, 0)
-                    } else {
-                        (made?, 0)
-                    }
+                    (instantiate(&all, &pre, &mut store).await?, 0)
                 }
             };
             let handler = proxy.wasi_http_incoming_handler();
@@ -130,7 +124,13 @@ pub(crate) async fn run(
             // What still holds something of the host's may hold more with every request.
             let clean = !out_of_memory && store.data().table.is_empty();
             if clean && answered < all.limits.reuse && !all.memory.scarce() {
-                idle.put(Ready { store, proxy, answered }, all.limits.idle);
+                let ready = Ready {
+                    store,
+                    proxy,
+                    answered,
+                    path,
+                };
+                idle.put(ready, all.limits.idle);
             }
         });
         Ended { result, out_of_memory }
@@ -152,6 +152,17 @@ pub(crate) async fn run(
     answer
         .await
         .unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, "the host failed"))
+}
+
+async fn instantiate(host: &Shared, pre: &ProxyPre<Guest>, store: &mut Store<Guest>) -> wasmtime::Result<Proxy> {
+    match pre.instantiate_async(&mut *store).await {
+        Err(error) if error.is::<PoolConcurrencyLimitError>() => {
+            // Those that wait have the room that this one needs.
+            host.clear();
+            pre.instantiate_async(store).await
+        }
+        made => made,
+    }
 }
 
 fn guest(host: &Arc<Shared>, service: &Service) -> Guest {

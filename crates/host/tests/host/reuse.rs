@@ -36,6 +36,23 @@ async fn an_instance_answers_so_many_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn paths_have_instances_of_their_own_as_long_as_few_wait() {
+    let app = Application::new(Limits::default());
+    let paths = [
+        "/turn",
+        "/turn?again",
+        "/turn/1",
+        "/turn",
+        "/turn/1",
+        "/turn/2",
+        "/turn/3",
+    ];
+    assert_eq!(turns(&app, &paths).await, ["1", "2", "1", "3", "2", "1", "1"]);
+    // Four wait by now: the one that has done so for the longest answers.
+    assert_eq!(turns(&app, &["/turn/4", "/turn/1"]).await, ["4", "3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_request_has_an_instance_of_its_own_if_that_is_wished() {
     let app = Application::new(Limits {
         reuse: 1,
@@ -47,6 +64,7 @@ async fn each_request_has_an_instance_of_its_own_if_that_is_wished() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_failed_answers_no_other_request() {
     let app = Application::new(Limits {
+        concurrency: 1,
         memory: 32 << 20,
         time: Duration::from_millis(300),
         ..Limits::default()
@@ -64,7 +82,10 @@ async fn an_instance_that_failed_answers_no_other_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_keeps_something_of_the_hosts_goes() {
-    let app = Application::new(Limits::default());
+    let app = Application::new(Limits {
+        concurrency: 1,
+        ..Limits::default()
+    });
     assert_eq!(
         turns(&app, &["/turn", "/keep", "/turn", "/turn"]).await,
         ["1", "2", "1", "2"]
@@ -94,6 +115,7 @@ async fn an_instance_waits_for_a_while() {
 async fn those_that_wait_make_room() {
     // A bit more than half of it is one instance that has used 20 MiB.
     let app = Application::new(Limits {
+        concurrency: 1,
         memory_in_all: 40 << 20,
         ..Limits::default()
     });

@@ -71,7 +71,7 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
             Ok(String::new())
         }
         // Which request of this instance it is.
-        ["turn"] => Ok((TURNS.fetch_add(1, Ordering::Relaxed) + 1).to_string()),
+        ["turn", ..] => Ok((TURNS.fetch_add(1, Ordering::Relaxed) + 1).to_string()),
         ["keep"] => {
             std::mem::forget(store::open("default"));
             Ok((TURNS.fetch_add(1, Ordering::Relaxed) + 1).to_string())
