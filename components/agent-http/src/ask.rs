@@ -41,7 +41,7 @@ pub(crate) fn plain(own: eqmesh_language::Diagnostic) -> Diagnostic {
     }
 }
 
-/// The answer to a question about the e-graph, made of a copy of the agent with all its facts. Its tag is the state digest, which tells all answers about the e-graph apart from those before:
+/// The answer to a question about the e-graph, of the agent with all its facts. Its tag is the state digest, which tells all answers about the e-graph apart from those before:
 /// who has it already is told so by what the state says, and nothing is restored for that.
 pub(crate) fn answered(
     agent: &Agent,
@@ -55,9 +55,11 @@ pub(crate) fn answered(
             return Ok(unchanged(&digest));
         }
     }
-    let member = agent.copy().map_err(failed)?;
-    let digest = hex(&member.0.summary().state_digest);
-    tagged(asked, &digest, || answer(&member, &digest))
+    let answered = agent.ask(|member| {
+        let digest = hex(&member.0.summary().state_digest);
+        tagged(asked, &digest, || answer(member, &digest))
+    });
+    answered.map_err(failed)?
 }
 
 /// `GET state`: the agent at a glance. Reads one small value, whatever the size of the e-graph.

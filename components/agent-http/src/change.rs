@@ -134,11 +134,9 @@ pub(crate) fn sync(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
     for (label, sequence) in own.version {
         version.raise(agent_of(&label)?, sequence);
     }
-    let mut member = agent.copy().map_err(|error| Problem::of(error, ""))?;
-    let blocks = member.0.delta_since(&eqmesh_guest::version_to_wit(&version));
-    Ok(json(
-        200,
-        &Facts {
+    let facts = agent.ask(|member| {
+        let blocks = member.0.delta_since(&eqmesh_guest::version_to_wit(&version));
+        Facts {
             version: member
                 .version()
                 .iter()
@@ -146,8 +144,9 @@ pub(crate) fn sync(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
                 .collect(),
             state_digest: hex(&member.summary().state_digest),
             blocks: blocks.iter().map(|block| BASE64_STANDARD.encode(block)).collect(),
-        },
-    ))
+        }
+    });
+    Ok(json(200, &facts.map_err(|error| Problem::of(error, ""))?))
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,7 @@
 //! An agent's HTTP surface: `/agent/{id}/…`, as `docs/openapi.yaml` describes it. It adapts HTTP to `eqmesh-service`, which keeps the agent's state in a
 //! key-value store, over the agent that this component is composed with.
 //!
-//! An instance serves one request. The number comes from the configuration and must be that of the path: Spin's header with the path's parameters
+//! An instance serves one request at a time, and keeps nothing between them that the store does not hold. The number comes from the configuration and must be that of the path: Spin's header with the path's parameters
 //! can be forged by the client, and is not there at all where one component calls another.
 
 #![allow(
@@ -31,6 +31,8 @@ mod look;
 mod ports;
 mod problem;
 
+use std::cell::RefCell;
+
 use eqmesh_query::Query;
 use eqmesh_service::Service;
 use spin_sdk::http::{Method, Request, Response};
@@ -41,6 +43,11 @@ use ports::{Imported, Stored, System};
 use problem::Problem;
 
 pub(crate) type Agent = Service<Stored, System, Imported>;
+
+thread_local! {
+    /// The agent of this instance, for the case that the host lets it answer another request.
+    static AGENT: RefCell<Option<Agent>> = const { RefCell::new(None) };
+}
 
 /// A request, taken apart.
 pub(crate) struct Asked<'a> {
@@ -242,8 +249,14 @@ fn serve(request: &Request, configuration: Configuration) -> Result<Response, Pr
         _ => None,
     };
     let handler = handler.ok_or_else(|| Problem::method(resource.allow))?;
-    let agent = Agent::new(Stored, System, (), configuration.settings);
-    handler(&agent, &asked)
+    let agent = AGENT
+        .take()
+        .filter(|agent| *agent.settings() == configuration.settings)
+        .unwrap_or_else(|| Agent::new(Stored, System, (), configuration.settings));
+    agent.begin();
+    let response = handler(&agent, &asked);
+    AGENT.set(Some(agent));
+    response
 }
 
 fn options(allow: &'static str, origin: &str) -> Response {

@@ -24,6 +24,15 @@ pub struct Blob {
     pub items: u32,
 }
 
+/// How long a blob lies in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasts {
+    /// It is compressed.
+    Long,
+    /// It is read soon, and once: to compress it would take longer than to write it as it is.
+    Briefly,
+}
+
 impl Blob {
     /// The keys under which it lies, in order.
     pub fn keys(&self, prefix: &str) -> impl Iterator<Item = String> {
@@ -42,21 +51,24 @@ impl Blob {
         u64::from_str_radix(name.get(..12)?, 16).ok()
     }
 
-    /// Makes a blob of byte strings: its name, and what is to be written. Compressed where that is shorter.
-    pub fn of(prefix: &str, items: &[Vec<u8>], at: u64, nonce: u64) -> (Blob, Vec<(String, Vec<u8>)>) {
+    /// Makes a blob of byte strings: its name, and what is to be written.
+    pub fn of(prefix: &str, items: &[Vec<u8>], lasts: Lasts, at: u64, nonce: u64) -> (Blob, Vec<(String, Vec<u8>)>) {
         let mut bytes = MAGIC.to_vec();
         put(&mut bytes, items.len() as u64);
         items.iter().for_each(|item| put_bytes(&mut bytes, item));
-        let packed = pack(&seal(bytes));
+        let mut bytes = seal(bytes);
+        if lasts == Lasts::Long {
+            bytes = pack(&bytes);
+        }
         let blob = Blob {
             at,
             nonce,
-            chunks: packed.len().div_ceil(CHUNK).max(1) as u32,
-            bytes: packed.len() as u64,
+            chunks: bytes.len().div_ceil(CHUNK).max(1) as u32,
+            bytes: bytes.len() as u64,
             items: items.len() as u32,
         };
         let keys = blob.keys(prefix);
-        let entries = keys.zip(packed.chunks(CHUNK).map(<[u8]>::to_vec)).collect();
+        let entries = keys.zip(bytes.chunks(CHUNK).map(<[u8]>::to_vec)).collect();
         (blob, entries)
     }
 
@@ -80,10 +92,14 @@ mod tests {
 
     use super::*;
 
+    fn lasts(briefly: bool) -> Lasts {
+        if briefly { Lasts::Briefly } else { Lasts::Long }
+    }
+
     proptest! {
         #[test]
-        fn a_blob_is_read_as_it_was_written(items in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20), at in 0u64..1 << 47, nonce: u64) {
-            let (blob, entries) = Blob::of("agent-3/", &items, at, nonce);
+        fn a_blob_is_read_as_it_was_written(items in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20), briefly: bool, at in 0u64..1 << 47, nonce: u64) {
+            let (blob, entries) = Blob::of("agent-3/", &items, lasts(briefly), at, nonce);
             let keys: Vec<String> = blob.keys("agent-3/").collect();
             prop_assert_eq!(&keys, &entries.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>());
             let chunks: Vec<Vec<u8>> = entries.into_iter().map(|(_, chunk)| chunk).collect();
@@ -92,8 +108,8 @@ mod tests {
         }
 
         #[test]
-        fn altered_bytes_are_refused_or_mean_the_same(items in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 1..5), at in any::<prop::sample::Index>(), bit in 0u8..8) {
-            let (blob, entries) = Blob::of("a/", &items, 1, 2);
+        fn altered_bytes_are_refused_or_mean_the_same(items in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 1..5), briefly: bool, at in any::<prop::sample::Index>(), bit in 0u8..8) {
+            let (blob, entries) = Blob::of("a/", &items, lasts(briefly), 1, 2);
             let mut bytes = entries[0].1.clone();
             let at = at.index(bytes.len());
             bytes[at] ^= 1 << bit;
@@ -109,7 +125,7 @@ mod tests {
         let noise: Vec<u8> = (0u64..2 * CHUNK as u64)
             .map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8 ^ (at.wrapping_mul(at) >> 11) as u8)
             .collect();
-        let (blob, entries) = Blob::of("a/", &[noise.clone(), noise], 1, 2);
+        let (blob, entries) = Blob::of("a/", &[noise.clone(), noise], Lasts::Long, 1, 2);
         assert!(blob.chunks > 1 && entries.iter().all(|(_, chunk)| chunk.len() <= CHUNK));
         assert_eq!(blob.chunks as usize, entries.len());
     }

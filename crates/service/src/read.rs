@@ -7,7 +7,7 @@ use eqmesh_timeline::Log;
 use crate::blob::Blob;
 use crate::index::Index;
 use crate::member::Member;
-use crate::service::{Service, ServiceError};
+use crate::service::{Facts, Service, ServiceError};
 use crate::state::{AgentState, LeaseState, StepRules};
 use crate::store::{Host, Store};
 
@@ -42,29 +42,32 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         }
     }
 
-    /// The agent with all its facts, to be asked. Nothing that is done to it is kept.
-    pub fn copy(&self) -> Result<M, ServiceError> {
-        match self.kept()? {
-            Some(member) => Ok(member),
-            None => Ok(self.open(&mut Index::default(), None, None)?.member),
-        }
+    /// Asks the agent with all its facts something that changes nothing.
+    pub fn ask<T>(&self, question: impl FnOnce(&mut M) -> T) -> Result<T, ServiceError> {
+        let asked = self.reading(|index| {
+            let member = match self.left(index, Facts::Taken) {
+                Some((member, _)) => Some(member),
+                // It has not worked yet.
+                None if index.node.is_none() => Some(self.open(&mut Index::default(), None, None)?.member),
+                None => self.whole(index)?,
+            };
+            Ok(member.map(|member| (member, std::mem::take(index))))
+        });
+        let (mut member, index) = asked?;
+        let answer = question(&mut member);
+        self.keep(member, Facts::Taken, &index);
+        Ok(answer)
     }
 
-    /// The same, but none before it has worked.
-    fn kept(&self) -> Result<Option<M>, ServiceError> {
-        self.reading(|index| {
-            if index.node.is_none() {
-                return Ok(Some(None));
-            }
-            let blobs: Vec<&Blob> = index.log.iter().chain(&index.node).collect();
-            let Some(mut read) = self.get(&blobs)? else {
-                return Ok(None);
-            };
-            let suspended = read.split_off(index.log.len()).concat().pop();
-            Ok(Some(Some(
-                self.open(index, Some(read.concat()), suspended.as_deref())?.member,
-            )))
-        })
+    /// Reads the agent with its facts. None if they are gone, as the index is old.
+    fn whole(&self, index: &mut Index) -> Result<Option<M>, ServiceError> {
+        let blobs: Vec<&Blob> = index.log.iter().chain(&index.node).collect();
+        let Some(mut read) = self.get(&blobs)? else {
+            return Ok(None);
+        };
+        let suspended = read.split_off(index.log.len()).concat().pop();
+        let opened = self.open(index, Some(read.concat()), suspended.as_deref())?;
+        Ok(Some(opened.member))
     }
 
     /// What happened lately, as the agent left it when it last worked, without its facts, and what its steps applied: the cost does not depend on the size of the e-graph. None before it has worked.

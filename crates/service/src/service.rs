@@ -6,8 +6,9 @@ use eqmesh_agent::{Config, Diagnostic, Message};
 use eqmesh_orchestrator::{Entrance, Topology};
 use eqmesh_replica::{AgentId, Fault};
 
-use crate::blob::Blob;
+use crate::blob::{Blob, Lasts};
 use crate::index::{Index, Lease};
+use crate::kept::Kept;
 use crate::member::Member;
 use crate::store::{Host, Store, StoreError};
 
@@ -106,7 +107,9 @@ pub struct Service<S, H, M: Member> {
     prefix: String,
     key: String,
     /// The index as it was last seen, and its bytes.
-    seen: RefCell<Option<(Index, Vec<u8>)>>,
+    pub(crate) seen: RefCell<Option<(Index, Vec<u8>)>>,
+    /// The agent as an earlier request has left it.
+    pub(crate) kept: RefCell<Option<Kept<M>>>,
 }
 
 /// The lease, and what was there when it was taken.
@@ -119,16 +122,29 @@ pub(crate) struct Held {
     pub(crate) removed: Vec<Blob>,
 }
 
+/// Whether an agent has been taken out of the store with its facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Facts {
+    Taken,
+    Left,
+}
+
 /// An agent that was taken out of the store.
 #[derive(Debug)]
 pub(crate) struct Opened<M> {
     pub(crate) member: M,
+    pub(crate) facts: Facts,
     /// What it said when it joined; empty if it was there before.
     pub(crate) said: Vec<Message>,
 }
 
 impl<S: Store, H: Host, M: Member> Service<S, H, M> {
-    /// The agent of these settings, whose state lies in this store.
+    /// How it runs.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The agent of these settings, whose state lies in this store. Whoever answers several requests with it says when one [begins](Service::begin).
     pub fn new(store: S, host: H, maker: M::Maker, settings: Settings) -> Service<S, H, M> {
         let prefix = format!("agent-{}/", settings.number);
         Service {
@@ -139,6 +155,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             prefix,
             settings,
             seen: RefCell::new(None),
+            kept: RefCell::new(None),
         }
     }
 
@@ -309,8 +326,8 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
     }
 
     /// Writes a blob that no index names yet.
-    pub(crate) fn put(&self, items: &[Vec<u8>]) -> Result<Blob, ServiceError> {
-        let (blob, entries) = Blob::of(&self.prefix, items, self.milliseconds(), self.host.random());
+    pub(crate) fn put(&self, items: &[Vec<u8>], lasts: Lasts) -> Result<Blob, ServiceError> {
+        let (blob, entries) = Blob::of(&self.prefix, items, lasts, self.milliseconds(), self.host.random());
         self.store.write(entries)?;
         Ok(blob)
     }
@@ -349,7 +366,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             }
         }
         if !messages.is_empty() {
-            let blob = self.put(messages)?;
+            let blob = self.put(messages, Lasts::Briefly)?;
             self.amend(|index| {
                 let bytes: u64 = index.inbox.iter().map(|own| own.bytes).sum();
                 if index.inbox.len() >= MAX_INBOX || bytes + blob.bytes > MAX_INBOX_BYTES {
@@ -383,12 +400,14 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         let now = self.host.now();
         match suspended {
             Some(suspended) => {
+                let facts = if parts.is_some() { Facts::Taken } else { Facts::Left };
                 let mut member = M::make(&self.maker, self.config(index.incarnation));
                 member
                     .resume(suspended, parts, now)
                     .map_err(|fault| self.damaged(fault))?;
                 Ok(Opened {
                     member,
+                    facts,
                     said: Vec::new(),
                 })
             }
@@ -423,6 +442,10 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         if self.settings.cut_after > 0 {
             member.cut_after(self.settings.cut_after)?;
         }
-        Ok(Opened { member, said })
+        Ok(Opened {
+            member,
+            facts: Facts::Taken,
+            said,
+        })
     }
 }

@@ -142,6 +142,8 @@ struct Network {
     host: Virtual,
     agents: u32,
     published: RefCell<Vec<u64>>,
+    /// Instances that answer one request after the other, of each agent; without any, each request has one of its own.
+    lasting: Vec<Vec<Plain>>,
 }
 
 const EVERYTHING: Task = Task {
@@ -165,6 +167,27 @@ impl Network {
             host: Virtual::default(),
             agents,
             published: RefCell::new(vec![0; agents as usize]),
+            lasting: Vec::new(),
+        }
+    }
+
+    /// So many instances of each agent answer its requests.
+    fn lasting(agents: u32, instances: u32) -> Network {
+        let mut network = Network::of(agents);
+        let of = |number| (0..instances).map(|_| network.agent(number)).collect();
+        network.lasting = (0..agents).map(of).collect();
+        network
+    }
+
+    /// Lets an instance answer, any of those that there are.
+    fn request<T>(&self, number: u32, answer: impl FnOnce(&Plain) -> T) -> T {
+        let instances = self.lasting.get(number as usize);
+        match instances.map(|all| &all[self.host.random() as usize % all.len()]) {
+            None => answer(&self.agent(number)),
+            Some(agent) => {
+                agent.begin();
+                answer(agent)
+            }
         }
     }
 
@@ -199,7 +222,8 @@ impl Network {
             let message = eqmesh_agent::Message::decode(bytes).unwrap();
             for to in 0..self.agents {
                 if to != from && message.receiver.is_none_or(|receiver| receiver.number() == to) {
-                    self.agent(to).deliver(std::slice::from_ref(bytes)).unwrap();
+                    self.request(to, |agent| agent.deliver(std::slice::from_ref(bytes)))
+                        .unwrap();
                 }
             }
         }
@@ -208,13 +232,11 @@ impl Network {
 
     fn work(&self, number: u32) -> Worked {
         let published = self.published.borrow()[number as usize];
-        let worked = self
-            .agent(number)
-            .work(Task {
-                published,
-                ..EVERYTHING
-            })
-            .unwrap();
+        let task = Task {
+            published,
+            ..EVERYTHING
+        };
+        let worked = self.request(number, |agent| agent.work(task)).unwrap();
         self.carry(number, &worked);
         worked
     }
@@ -227,7 +249,7 @@ impl Network {
             }
             self.host.sleep(1_000);
             let states: Vec<AgentState> = (0..self.agents)
-                .map(|number| self.agent(number).state().unwrap())
+                .map(|number| self.request(number, Service::state).unwrap())
                 .collect();
             if states.iter().all(|state| state.converged && state.facts > 0) {
                 return states;
@@ -240,15 +262,8 @@ impl Network {
     }
 }
 
-#[test]
-fn a_program_converges_on_all_agents_each_request_an_instance_of_its_own() {
-    let network = Network::of(9);
-    let submitted = network.agent(4).submit(PROGRAM, 60_000).unwrap();
-    assert!(submitted.facts >= 5);
-    let states = network.settle();
-    let meanings: std::collections::BTreeSet<&str> = states.iter().map(|own| own.meaning_digest.as_str()).collect();
-    assert_eq!(meanings.len(), 1);
-
+/// What the program means by one agent alone, in hexadecimal digits.
+fn meaning_alone() -> String {
     let mut alone = Node::new(
         eqmesh_agent::Config {
             id: eqmesh_replica::AgentId(0),
@@ -266,12 +281,155 @@ fn a_program_converges_on_all_agents_each_request_an_instance_of_its_own() {
     while !alone.verdict().is_some_and(|verdict| verdict.saturated) {
         alone.start_round(&task, 0).unwrap();
     }
-    let digest = crate::hex(&alone.meaning_digest());
-    assert_eq!(states[0].meaning_digest, digest);
-    assert!(
-        states.iter().all(|state| state.incarnation == 0),
-        "nobody had to begin again"
-    );
+    crate::hex(&alone.meaning_digest())
+}
+
+fn converges(network: &Network) {
+    let submitted = network.request(4, |agent| agent.submit(PROGRAM, 60_000)).unwrap();
+    assert!(submitted.facts >= 5);
+    let meaning = meaning_alone();
+    for state in network.settle() {
+        assert_eq!(state.meaning_digest, meaning, "agent {}", state.id);
+        assert_eq!(state.incarnation, 0, "nobody had to begin again");
+    }
+}
+
+#[test]
+fn a_program_converges_on_all_agents_each_request_an_instance_of_its_own() {
+    converges(&Network::of(9));
+}
+
+#[test]
+fn a_program_converges_on_all_agents_whichever_instance_answers() {
+    for instances in 1..4 {
+        converges(&Network::lasting(9, instances));
+    }
+}
+
+#[test]
+fn an_instance_goes_on_with_the_agent_that_it_has() {
+    let network = Network::lasting(3, 1);
+    network.request(0, |agent| agent.submit(PROGRAM, 60_000)).unwrap();
+    network.settle();
+    network.kept.lock().unwrap().reads.clear();
+    network
+        .request(0, |agent| agent.submit("(let more (Add sum (Num 4)))", 60_000))
+        .unwrap();
+    network.settle();
+    let shown = |number: u32| {
+        let shown = network.request(number, |agent| agent.ask(|member| member.check("(= more more)", 1)));
+        shown.unwrap()
+    };
+    assert!((0..3).all(|number| shown(number) == Ok(1)));
+    let reads = std::mem::take(&mut network.kept.lock().unwrap().reads);
+    for number in 0..3 {
+        let index = network.agent(number).look().unwrap().unwrap();
+        let prefix = format!("agent-{number}/");
+        let own = index.log.iter().chain(&index.node).flat_map(|blob| blob.keys(&prefix));
+        assert!(
+            own.into_iter().all(|key| !reads.contains(&key)),
+            "agent {number} read itself"
+        );
+    }
+}
+
+#[test]
+fn an_instance_does_not_go_on_with_an_agent_that_another_has_taken_further() {
+    let network = Network::lasting(1, 1);
+    network.request(0, |agent| agent.submit(PROGRAM, 60_000)).unwrap();
+    network.work(0);
+    // In between, an instance of its own.
+    network.agent(0).submit("(let more (Num 7))", 60_000).unwrap();
+    let check = |facts| network.request(0, |agent| agent.ask(|member| member.check(facts, 1)));
+    assert_eq!(check("(= more (Num 7))").unwrap(), Ok(1));
+    network.agent(0).submit("(let other (Num 8))", 60_000).unwrap();
+    network
+        .request(0, |agent| agent.submit("(let third (Num 9))", 60_000))
+        .unwrap();
+    for facts in ["(= more (Num 7))", "(= other (Num 8))", "(= third (Num 9))"] {
+        let found = network.agent(0).ask(|member| member.check(facts, 1));
+        assert_eq!(found.unwrap(), Ok(1), "{facts}");
+    }
+}
+
+#[test]
+fn an_instance_that_missed_ticks_takes_nobody_for_dead() {
+    let network = Network::lasting(3, 1);
+    network.request(0, |agent| agent.submit(PROGRAM, 60_000)).unwrap();
+    network.settle();
+    // What was said is heard; then nobody was asked for an hour.
+    for number in (0..6).map(|turn| turn % 3) {
+        network.work(number);
+    }
+    network.host.sleep(3_600_000);
+    for number in 0..3 {
+        network.work(number);
+        let state = network.request(number, Service::state).unwrap();
+        assert!(
+            state.members.iter().all(|member| member.state == "active"),
+            "{state:#?}"
+        );
+    }
+}
+
+#[test]
+fn asking_changes_nothing() {
+    let network = Network::lasting(1, 1);
+    network.request(0, |agent| agent.submit(PROGRAM, 60_000)).unwrap();
+    network.work(0);
+    let asked = network.request(0, |agent| {
+        agent.ask(|member| {
+            let before = (member.version(), member.suspend().unwrap());
+            let cost = eqmesh_egraph::extract::CostModel::Tree;
+            assert!(member.extract("sum", 3, cost, None).is_ok());
+            assert!(member.extract("(Num 77)", 3, cost, None).is_err());
+            assert_eq!(member.check("(= sum (Mul (Num 2) (Num 6)))", 1), Ok(1));
+            assert_eq!(member.check("(= sum (Num 78))", 1), Ok(0));
+            assert!(member.explain("sum", "(Mul (Num 2) (Num 6))").is_ok());
+            assert!(member.explain("sum", "(Num 79)").is_err());
+            assert!(!member.rows("Add", 100).unwrap().is_empty());
+            assert!(member.neighbourhood(Some("sum"), &[], 10).is_ok());
+            assert!(member.neighbourhood(Some("(Num 80)"), &[], 10).is_err());
+            assert!(!member.search("Num", 10).0.is_empty());
+            assert!(!Node::delta_since(member, &eqmesh_replica::VersionVector::default()).is_empty());
+            (before, (member.version(), member.suspend().unwrap()))
+        })
+    });
+    let (before, after) = asked.unwrap();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn an_instance_that_lost_its_store_for_a_while_goes_on_with_what_was_acknowledged() {
+    for takes_effect in [false, true] {
+        for at in 0..25 {
+            let mut network = Network::of(1);
+            let memory = Memory {
+                takes_effect,
+                ..Memory::new(&network.kept)
+            };
+            let left = Rc::clone(&memory.left);
+            network.lasting = vec![vec![network.with(0, memory)]];
+            network.request(0, |agent| agent.submit(PROGRAM, 60_000)).unwrap();
+            left.set(Some(at));
+            let died = network
+                .request(0, |agent| agent.submit("(let more (Num 7))", 60_000))
+                .is_err();
+            left.set(None);
+            network.host.sleep(120_000);
+            network
+                .request(0, |agent| agent.submit("(let other (Num 8))", 60_000))
+                .unwrap();
+            network.work(0);
+            let check = |facts| network.request(0, |agent| agent.ask(|member| member.check(facts, 1)));
+            assert_eq!(check("(= other (Num 8))").unwrap(), Ok(1));
+            let more = check("(= more (Num 7))").unwrap().is_ok();
+            assert!(died || more, "an acknowledged text is lost");
+            // The instance holds what the store holds.
+            let digest = |agent: &Plain| agent.ask(|member| member.summary().state_digest).unwrap();
+            assert_eq!(network.request(0, digest), digest(&network.agent(0)));
+        }
+    }
 }
 
 #[test]
@@ -294,11 +452,11 @@ fn what_was_acknowledged_survives_a_death_at_every_call() {
             network.host.sleep(120_000);
             let again = network.agent(0).submit("(let other (Num 8))", 60_000).unwrap();
             assert!(again.facts > 0);
-            let mut copy = network.agent(0).copy().unwrap();
-            assert_eq!(copy.check("(= sum sum)", 1), Ok(1));
-            assert_eq!(copy.check("(= other (Num 8))", 1), Ok(1));
+            let check = |facts| network.agent(0).ask(|member| member.check(facts, 1)).unwrap();
+            assert_eq!(check("(= sum sum)"), Ok(1));
+            assert_eq!(check("(= other (Num 8))"), Ok(1));
             // What was not acknowledged is there as a whole, or not at all.
-            let more = copy.check("(= more (Num 7))", 1).is_ok();
+            let more = check("(= more (Num 7))").is_ok();
             assert!(died || more, "an acknowledged text is lost");
             assert!(more || !takes_effect || died);
             network.work(0);
@@ -338,6 +496,7 @@ fn sixty_four_writers_at_once_lose_nothing() {
             host: host.clone(),
             agents: 1,
             published: RefCell::new(vec![0]),
+            lasting: Vec::new(),
         };
         network.agent(0)
     };
@@ -354,10 +513,11 @@ fn sixty_four_writers_at_once_lose_nothing() {
             });
         }
     });
-    let mut copy = alone(&kept, &host).copy().unwrap();
-    for writer in 0..64 {
-        assert_eq!(copy.check(&format!("(= l{writer} (Leaf {writer}))"), 1), Ok(1));
-    }
+    let missing = alone(&kept, &host).ask(|member| {
+        let missing = |writer: &u32| member.check(&format!("(= l{writer} (Leaf {writer}))"), 1) != Ok(1);
+        (0..64).filter(missing).collect::<Vec<u32>>()
+    });
+    assert_eq!(missing.unwrap(), Vec::<u32>::new());
 }
 
 #[test]

@@ -4,10 +4,10 @@ use eqmesh_agent::{Message, RoundTask};
 use eqmesh_orchestrator::Life;
 use eqmesh_replica::{AgentId, Budget};
 
-use crate::blob::Blob;
+use crate::blob::{Blob, Lasts};
 use crate::index::Index;
 use crate::member::Member;
-use crate::service::{Held, Opened, Service, ServiceError};
+use crate::service::{Facts, Held, Opened, Service, ServiceError};
 use crate::state::AgentState;
 use crate::store::{Host, Store};
 
@@ -64,13 +64,6 @@ pub struct Submitted {
     pub state: AgentState,
     /// Facts that the text made.
     pub facts: u64,
-}
-
-/// Whether an agent is taken out of the store with its facts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Facts {
-    Taken,
-    Left,
 }
 
 /// Divides messages into what goes into one blob each, in their order.
@@ -171,8 +164,16 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         })
     }
 
-    /// Reads what the agent is made of. The caller has the lease, so none of it can be gone.
+    /// Reads what the agent is made of, unless it is here, and what has come for it. The caller has the lease, so none of it can be gone.
     fn take(&self, index: &mut Index, inbox: &[Blob], facts: Facts) -> Result<(Opened<M>, Vec<Vec<u8>>), ServiceError> {
+        // Who missed ticks is resumed, so that the silence of others meanwhile does not count.
+        let in_time = self.milliseconds() <= index.tick.saturating_add(self.settings.tick);
+        if let Some((member, facts)) = self.left(index, facts).filter(|_| in_time) {
+            let inbox: Vec<&Blob> = inbox.iter().collect();
+            let messages = self.get(&inbox)?.ok_or_else(|| self.lost())?.concat();
+            let said = Vec::new();
+            return Ok((Opened { member, facts, said }, messages));
+        }
         let log = match facts {
             Facts::Taken => &index.log[..],
             Facts::Left => &[],
@@ -219,7 +220,15 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
                 bytes <= MAX_TAKEN || bytes == blob.bytes
             })
             .collect();
-        let (Opened { mut member, mut said }, messages) = match self.take(index, &inbox, facts) {
+        let taken = self.take(index, &inbox, facts);
+        let (
+            Opened {
+                mut member,
+                mut facts,
+                mut said,
+            },
+            messages,
+        ) = match taken {
             // It was suspended in a state in which it cannot do without.
             Err(ServiceError::Damaged(..)) if facts == Facts::Left => return Ok(None),
             taken => taken?,
@@ -241,7 +250,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         }
         if let Some(incarnation) = incarnation {
             said.clear();
-            Opened { member, said } = self.begin_again(index, incarnation, &mut member)?;
+            Opened { member, facts, said } = self.begin_again(index, incarnation, &mut member)?;
         }
         let stopped = member.superseded().is_some();
         if !stopped && self.milliseconds() >= index.tick {
@@ -290,6 +299,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             return Ok(None);
         }
         let index = stored?;
+        self.keep(member, facts, &index);
         if self.milliseconds().saturating_sub(index.swept) > SWEEP {
             self.sweep(&index)?;
             self.amend(|index| {
@@ -332,7 +342,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         };
         index.incarnation = incarnation;
         index.fresh = false;
-        let whole = self.put(&parts)?;
+        let whole = self.put(&parts, Lasts::Long)?;
         index.garbage.append(&mut index.log);
         index.log.push(whole);
         self.enter(index, parts, true)
@@ -376,7 +386,12 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
                 left.max(20),
             ));
         }
-        let (Opened { mut member, mut said }, _) = self.take(index, &[], Facts::Taken)?;
+        let (opened, _) = self.take(index, &[], Facts::Taken)?;
+        let Opened {
+            mut member,
+            facts: taken,
+            mut said,
+        } = opened;
         if member.claim().is_some_and(|claim| claim.life == Life::Joining) {
             return Err(self.busy("it is catching up with the others", 1_000));
         }
@@ -387,6 +402,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         index.unfinished = true;
         let took = self.host.now().saturating_sub(began);
         let index = self.store_member(held, &mut member, said, &[], 0, Vec::new(), took)?;
+        self.keep(member, taken, &index);
         let state = serde_json::from_slice(&index.state).expect("it was just written");
         Ok(Submitted { state, facts })
     }
@@ -420,15 +436,15 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             if own.log.len() >= MAX_SEGMENTS {
                 let whole = [self.facts(&own)?, unstored.parts].concat();
                 garbage.append(&mut own.log);
-                own.log.push(self.put(&whole)?);
+                own.log.push(self.put(&whole, Lasts::Long)?);
             } else {
-                own.log.push(self.put(&unstored.parts)?);
+                own.log.push(self.put(&unstored.parts, Lasts::Long)?);
             }
         }
         garbage.extend(own.node.take());
-        own.node = Some(self.put(&[suspended])?);
+        own.node = Some(self.put(&[suspended], Lasts::Long)?);
         let outgoing = bundles(said.iter().map(Message::encode));
-        let outgoing = outgoing.iter().map(|bundle| self.put(bundle));
+        let outgoing = outgoing.iter().map(|bundle| self.put(bundle, Lasts::Briefly));
         let outgoing = outgoing.collect::<Result<Vec<Blob>, _>>()?;
         state.stored_bytes = own.stored_bytes();
         let state = serde_json::to_vec(&state).expect("it serialises into memory");
