@@ -112,14 +112,17 @@ impl Tally {
         let Some(latency) = &self.latency else {
             return put(bytes, 0);
         };
-        put(bytes, latency.iter_recorded().count() as u64);
-        let mut before = 0;
+        // Through all steps of a histogram once: most are empty.
+        let (mut count, mut steps, mut before) = (0, Vec::new(), 0);
         for step in latency.iter_recorded() {
             let value = step.value_iterated_to();
-            put(bytes, value - before);
-            put(bytes, u64::from(step.count_at_value()));
+            put(&mut steps, value - before);
+            put(&mut steps, u64::from(step.count_at_value()));
             before = value;
+            count += 1;
         }
+        put(bytes, count);
+        bytes.append(&mut steps);
     }
 
     /// Reads what [`Tally::put`] appended. A histogram takes memory by its greatest value: at most 120 KB.
