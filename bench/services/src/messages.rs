@@ -33,7 +33,7 @@ const SENDER: u32 = 8;
 const RECEIVERS: u64 = AGENTS as u64 - 1;
 
 /// How many messages there are, of one small fact each.
-const MESSAGES: u64 = 10_000;
+const MESSAGES: u64 = 40_000;
 
 const PATIENCE: Duration = Duration::from_mins(4);
 
