@@ -7,7 +7,7 @@ use eqmesh_timeline::Log;
 use crate::blob::Blob;
 use crate::index::Index;
 use crate::member::Member;
-use crate::service::{Facts, Service, ServiceError};
+use crate::service::{Came, Facts, Opened, Service, ServiceError};
 use crate::state::{AgentState, LeaseState, StepRules};
 use crate::store::{Host, Store};
 
@@ -49,7 +49,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
                 Some((member, _)) => Some(member),
                 // It has not worked yet.
                 None if index.node.is_none() => Some(self.open(&mut Index::default(), None, None)?.member),
-                None => self.whole(index)?,
+                None => self.read(index, &[], Facts::Taken)?.map(|(opened, _)| opened.member),
             };
             Ok(member.map(|member| (member, std::mem::take(index))))
         });
@@ -59,15 +59,27 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         Ok(answer)
     }
 
-    /// Reads the agent with its facts. None if they are gone, as the index is old.
-    fn whole(&self, index: &mut Index) -> Result<Option<M>, ServiceError> {
-        let blobs: Vec<&Blob> = index.log.iter().chain(&index.node).collect();
+    /// Reads the agent, with its facts or without, and what has come for it, all at once. None if some of that is gone, as the index is old.
+    pub(crate) fn read(
+        &self,
+        index: &mut Index,
+        inbox: &[Blob],
+        facts: Facts,
+    ) -> Result<Option<(Opened<M>, Came)>, ServiceError> {
+        let log = match facts {
+            Facts::Taken => &index.log[..],
+            Facts::Left => &[],
+        };
+        let count = log.len();
+        let blobs: Vec<&Blob> = log.iter().chain(&index.node).chain(inbox).collect();
         let Some(mut read) = self.get(&blobs)? else {
             return Ok(None);
         };
-        let suspended = read.split_off(index.log.len()).concat().pop();
-        let opened = self.open(index, Some(read.concat()), suspended.as_deref())?;
-        Ok(Some(opened.member))
+        let messages = read.split_off(count + usize::from(index.node.is_some())).concat();
+        let suspended = read.split_off(count).concat().pop();
+        let parts = (facts == Facts::Taken).then(|| read.concat());
+        let opened = self.open(index, parts, suspended.as_deref())?;
+        Ok(Some((opened, messages)))
     }
 
     /// What happened lately, as the agent left it when it last worked, without its facts, and what its steps applied: the cost does not depend on the size of the e-graph. None before it has worked.

@@ -129,6 +129,9 @@ pub(crate) enum Facts {
     Left,
 }
 
+/// Messages as they came, in their binary form.
+pub(crate) type Came = Vec<Vec<u8>>;
+
 /// An agent that was taken out of the store.
 #[derive(Debug)]
 pub(crate) struct Opened<M> {

@@ -7,7 +7,7 @@ use eqmesh_replica::{AgentId, Budget};
 use crate::blob::{Blob, Lasts};
 use crate::index::Index;
 use crate::member::Member;
-use crate::service::{Facts, Held, Opened, Service, ServiceError};
+use crate::service::{Came, Facts, Held, Opened, Service, ServiceError};
 use crate::state::AgentState;
 use crate::store::{Host, Store};
 
@@ -165,7 +165,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
     }
 
     /// Reads what the agent is made of, unless it is here, and what has come for it. The caller has the lease, so none of it can be gone.
-    fn take(&self, index: &mut Index, inbox: &[Blob], facts: Facts) -> Result<(Opened<M>, Vec<Vec<u8>>), ServiceError> {
+    fn take(&self, index: &mut Index, inbox: &[Blob], facts: Facts) -> Result<(Opened<M>, Came), ServiceError> {
         // Who missed ticks is resumed, so that the silence of others meanwhile does not count.
         let in_time = self.milliseconds() <= index.tick.saturating_add(self.settings.tick);
         if let Some((member, facts)) = self.left(index, facts).filter(|_| in_time) {
@@ -174,18 +174,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             let said = Vec::new();
             return Ok((Opened { member, facts, said }, messages));
         }
-        let log = match facts {
-            Facts::Taken => &index.log[..],
-            Facts::Left => &[],
-        };
-        let count = log.len();
-        let blobs: Vec<&Blob> = log.iter().chain(&index.node).chain(inbox).collect();
-        let mut read = self.get(&blobs)?.ok_or_else(|| self.lost())?;
-        let messages = read.split_off(count + usize::from(index.node.is_some())).concat();
-        let suspended = read.split_off(count).concat().pop();
-        let parts = (facts == Facts::Taken).then(|| read.concat());
-        let opened = self.open(index, parts, suspended.as_deref())?;
-        Ok((opened, messages))
+        self.read(index, inbox, facts)?.ok_or_else(|| self.lost())
     }
 
     /// The facts that an index names. The caller has the lease, so none of them can be gone.
@@ -388,9 +377,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         }
         let (opened, _) = self.take(index, &[], Facts::Taken)?;
         let Opened {
-            mut member,
-            facts: taken,
-            mut said,
+            mut member, mut said, ..
         } = opened;
         if member.claim().is_some_and(|claim| claim.life == Life::Joining) {
             return Err(self.busy("it is catching up with the others", 1_000));
@@ -402,7 +389,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         index.unfinished = true;
         let took = self.host.now().saturating_sub(began);
         let index = self.store_member(held, &mut member, said, &[], 0, Vec::new(), took)?;
-        self.keep(member, taken, &index);
+        self.keep(member, Facts::Taken, &index);
         let state = serde_json::from_slice(&index.state).expect("it was just written");
         Ok(Submitted { state, facts })
     }
