@@ -158,23 +158,28 @@ impl Naming {
     pub fn snapshot(&self, graph: &EGraph) -> Vec<u8> {
         let mut bytes = b"eqms\x01".to_vec();
         let mut by_operator: Vec<Vec<RowId>> = vec![Vec::new(); graph.table_count()];
-        let mut used = std::collections::BTreeSet::new();
+        // By value id: whether a row holds it, and then its place among those that do.
+        let mut places: Vec<Option<u64>> = vec![None; graph.values.len()];
         for row in graph.live() {
             let operator = graph.operator_of(row);
             by_operator[operator.0 as usize].push(row);
             let class_columns = graph.class_columns(operator.0);
             for (i, &argument) in graph.arguments(row).iter().enumerate() {
                 if class_columns >> i & 1 == 0 {
-                    used.insert(graph.value(argument));
+                    places[argument as usize] = Some(0);
                 }
             }
         }
-        let values: Vec<_> = used.into_iter().collect();
+        let mut used: Vec<usize> = (0..places.len()).filter(|&id| places[id].is_some()).collect();
+        used.sort_unstable_by_key(|&id| graph.value(id as u32));
+        for (place, &id) in used.iter().enumerate() {
+            places[id] = Some(place as u64);
+        }
         let occupied = by_operator.iter().filter(|rows| !rows.is_empty()).count();
         varint(&mut bytes, occupied as u64);
         varint(&mut bytes, self.least.len() as u64);
-        varint(&mut bytes, values.len() as u64);
-        for value in &values {
+        varint(&mut bytes, used.len() as u64);
+        for value in used.iter().map(|&id| graph.value(id as u32)) {
             string(&mut bytes, value.value_type().name());
             string(&mut bytes, &value.to_string());
         }
@@ -206,9 +211,7 @@ impl Naming {
                         if class_columns >> i & 1 == 1 {
                             u64::from(self.rank(argument))
                         } else {
-                            values
-                                .binary_search(&graph.value(argument))
-                                .expect("every used value is listed") as u64
+                            places[argument as usize].expect("every value that a row holds has a place")
                         },
                     );
                 }
