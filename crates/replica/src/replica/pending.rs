@@ -83,8 +83,8 @@ impl Pending {
     pub(super) fn drop_until(&mut self, here: &VersionVector) {
         let (cuts, bytes) = (&mut self.cuts, &mut self.bytes);
         self.by_maker.retain(|&origin, blocks| {
-            let later = blocks.split_off(&(here.get(origin) + 1));
-            for (first, waiting) in std::mem::replace(blocks, later) {
+            while let Some(entry) = blocks.first_entry().filter(|entry| *entry.key() <= here.get(origin)) {
+                let (first, waiting) = entry.remove_entry();
                 cuts.remove(&(origin, first));
                 *bytes -= waiting.bytes.len();
             }
