@@ -165,9 +165,10 @@ impl<P: Parts> Node<P> {
             body,
             ..
         } = message;
-        self.network.parse_topic(topic).map_err(misfit)?;
         let expected = self.network.topic(*kind, *sender, *receiver).map_err(misfit)?;
         if *topic != expected {
+            // Whether it is one at all.
+            self.network.parse_topic(topic).map_err(misfit)?;
             return Err(Fault::Malformed(format!(
                 "the topic of this message is `{expected}`, not `{topic}`"
             )));
