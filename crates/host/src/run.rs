@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::Instrument as _;
@@ -148,10 +149,45 @@ pub(crate) async fn run(
         task.drive(instance, head, answer_sender).await;
         drop((running, permits));
     };
-    tokio::spawn(task.in_current_span());
-    answer
+    let answered = Inline::new(task.in_current_span()).until(answer).await;
+    answered.unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, "the host failed"))
+}
+
+/// Work that goes on in the task that waits for it, which spares another task and its waking, and in a task of its own once nobody waits any more.
+struct Inline {
+    work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    runtime: Handle,
+}
+
+impl Inline {
+    /// To be called within a runtime.
+    fn new(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self {
+            work: Some(Box::pin(work)),
+            runtime: Handle::current(),
+        }
+    }
+
+    /// What the work sends, as soon as it does.
+    async fn until<T>(mut self, mut sent: oneshot::Receiver<T>) -> Result<T, oneshot::error::RecvError> {
+        poll_fn(|context| {
+            if let Some(work) = &mut self.work
+                && work.as_mut().poll(context).is_ready()
+            {
+                self.work = None;
+            }
+            Pin::new(&mut sent).poll(context)
+        })
         .await
-        .unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, "the host failed"))
+    }
+}
+
+impl Drop for Inline {
+    fn drop(&mut self) {
+        if let Some(work) = self.work.take() {
+            self.runtime.spawn(work);
+        }
+    }
 }
 
 async fn instantiate(host: &Shared, pre: &ProxyPre<Guest>, store: &mut Store<Guest>) -> wasmtime::Result<Proxy> {
