@@ -49,10 +49,11 @@ pub(crate) fn answered(
     answer: impl FnOnce(&Imported, &str) -> Result<Response, Problem>,
 ) -> Result<Response, Problem> {
     if asked.header("if-none-match").is_some() {
-        let digest = agent.state().map_err(failed)?.state_digest;
+        let glance = agent.glance().map_err(failed)?;
+        let digest = &glance.state.state_digest;
         // One that has not worked has none yet.
-        if !digest.is_empty() && asked.has(&digest) {
-            return Ok(unchanged(&digest));
+        if !digest.is_empty() && asked.has(digest) {
+            return Ok(unchanged(digest));
         }
     }
     let answered = agent.ask(|member| {
@@ -65,7 +66,8 @@ pub(crate) fn answered(
 /// `GET state`: the agent at a glance. Reads one small value, whatever the size of the e-graph.
 pub(crate) fn state(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
     asked.query.only(&[])?;
-    let state = agent.state().map_err(failed)?;
+    let glance = agent.glance().map_err(failed)?;
+    let state = &glance.state;
     // The state digest says when the facts change; the rest of the state also changes without them.
     let queue = state.queue;
     let digest = state.state_digest.get(..32).unwrap_or("none");
@@ -76,28 +78,29 @@ pub(crate) fn state(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
         queue.outbox,
         u8::from(queue.working)
     );
-    tagged(asked, &tag, || Ok(json(200, &state)))
+    tagged(asked, &tag, || Ok(answer(200, "application/json", glance.json.clone())))
 }
 
 #[derive(Serialize)]
-struct Health {
+struct Health<'a> {
     status: &'static str,
     id: u32,
-    life: String,
-    region: String,
+    life: &'a str,
+    region: &'a str,
 }
 
 /// `GET health`: 200 if the agent can serve, 503 if its store cannot be read.
 pub(crate) fn health(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
     asked.query.only(&[])?;
-    let state = agent.state().map_err(failed)?;
+    let glance = agent.glance().map_err(failed)?;
+    let state = &glance.state;
     Ok(json(
         200,
         &Health {
             status: "ok",
             id: state.id,
-            life: state.life,
-            region: state.region,
+            life: &state.life,
+            region: &state.region,
         },
     ))
 }

@@ -45,8 +45,23 @@ use problem::Problem;
 pub(crate) type Agent = Service<Stored, System, Imported>;
 
 thread_local! {
-    /// The agent of this instance, for the case that the host lets it answer another request.
-    static AGENT: RefCell<Option<Agent>> = const { RefCell::new(None) };
+    /// For the case that the host lets this instance answer another request.
+    static OWN: RefCell<Option<Own>> = const { RefCell::new(None) };
+}
+
+/// The agent of this instance, as the manifest has set it up.
+struct Own {
+    agent: Agent,
+    /// Pages of this origin may change something; none if it is empty.
+    origin: String,
+}
+
+impl Own {
+    fn configured() -> Result<Own, Problem> {
+        let Configuration { settings, origin } = Configuration::read()?;
+        let agent = Agent::new(Stored, System, (), settings);
+        Ok(Own { agent, origin })
+    }
 }
 
 /// A request, taken apart.
@@ -185,12 +200,17 @@ const RESOURCES: &[Resource] = &[
 
 #[http_component]
 fn handle(request: Request) -> Response {
-    let configuration = Configuration::read();
-    let origin = configuration.as_ref().map_or(String::new(), |own| own.origin.clone());
-    let mut response = match configuration.and_then(|configuration| serve(&request, configuration)) {
-        Ok(response) => response,
-        Err(problem) => problem.answer(),
+    let (kept, result) = match OWN.take().map_or_else(Own::configured, Ok) {
+        Ok(own) => {
+            own.agent.begin();
+            let result = serve(&request, &own);
+            (Some(own), result)
+        }
+        Err(problem) => (None, Err(problem)),
     };
+    let origin = kept.as_ref().map_or(String::new(), |own| own.origin.clone());
+    OWN.set(kept);
+    let mut response = result.unwrap_or_else(Problem::answer);
     let reads = matches!(request.method(), Method::Get | Method::Head);
     if !origin.is_empty() {
         response.set_header("access-control-allow-origin", origin);
@@ -217,8 +237,8 @@ fn headers_of(response: &Response) -> Response {
     head.build()
 }
 
-fn serve(request: &Request, configuration: Configuration) -> Result<Response, Problem> {
-    let number = configuration.settings.number;
+fn serve(request: &Request, own: &Own) -> Result<Response, Problem> {
+    let number = own.agent.settings().number;
     let path = request.path();
     let rest = path.strip_prefix("/agent/").and_then(|rest| rest.split_once('/'));
     let Some((id, name)) = rest else {
@@ -245,18 +265,11 @@ fn serve(request: &Request, configuration: Configuration) -> Result<Response, Pr
     let handler = match request.method() {
         Method::Get | Method::Head => resource.get,
         Method::Post => resource.post,
-        Method::Options => return Ok(options(resource.allow, &configuration.origin)),
+        Method::Options => return Ok(options(resource.allow, &own.origin)),
         _ => None,
     };
     let handler = handler.ok_or_else(|| Problem::method(resource.allow))?;
-    let agent = AGENT
-        .take()
-        .filter(|agent| *agent.settings() == configuration.settings)
-        .unwrap_or_else(|| Agent::new(Stored, System, (), configuration.settings));
-    agent.begin();
-    let response = handler(&agent, &asked);
-    AGENT.set(Some(agent));
-    response
+    handler(&own.agent, &asked)
 }
 
 fn options(allow: &'static str, origin: &str) -> Response {

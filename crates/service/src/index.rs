@@ -89,6 +89,7 @@ pub struct Index {
     /// When keys were last collected that nothing names, in milliseconds since 1970.
     pub swept: u64,
     /// The agent at a glance, as JSON: what a state query answers.
+    #[serde(with = "serde_bytes")]
     pub state: Vec<u8>,
 }
 

@@ -33,6 +33,7 @@ mod tests;
 
 pub use describe::{hex, label};
 pub use member::Member;
+pub use read::Glance;
 pub use service::{Delivered, Service, ServiceError, Settings};
 pub use shown::{ColorNames, ShownClass, ShownNeighbourhood, ShownNode};
 pub use state::{AgentState, ColorState, LatencyState, LeaseState, MemberInfo, Refusal, StepRules};

@@ -1,5 +1,7 @@
 //! Questions: they change nothing, wait for nobody, and see the agent as it last was.
 
+use std::rc::Rc;
+
 use eqmesh_agent::timeline_of;
 use eqmesh_replica::{AgentId, Fault};
 use eqmesh_timeline::Log;
@@ -11,25 +13,66 @@ use crate::service::{Came, Facts, Opened, Service, ServiceError};
 use crate::state::{AgentState, LeaseState, StepRules};
 use crate::store::{Host, Store};
 
+/// What an agent is at a glance.
+#[derive(Debug)]
+pub struct Glance {
+    /// For programs,
+    pub state: AgentState,
+    /// and as JSON.
+    pub json: Vec<u8>,
+    /// The index as it was stored; none before there was one.
+    of: Option<Vec<u8>>,
+    /// When the lease ends, in milliseconds since 1970.
+    until: u64,
+}
+
+impl Glance {
+    /// Whether it would be the same if it were made anew.
+    fn holds(&self, stored: Option<&[u8]>, now: u64) -> bool {
+        self.of.as_deref() == stored && self.state.queue.working == (self.until > now)
+    }
+}
+
 impl<S: Store, H: Host, M: Member> Service<S, H, M> {
-    /// The agent at a glance, by reading one small value.
-    pub fn state(&self) -> Result<AgentState, ServiceError> {
-        let Some(index) = self.look()? else {
-            return Ok(self.unborn());
+    /// The agent at a glance, by reading one small value. Costs little more than that while nothing has changed.
+    pub fn glance(&self) -> Result<Rc<Glance>, ServiceError> {
+        let stored = self.stored()?;
+        let now = self.milliseconds();
+        let mut last = self.glance.borrow_mut();
+        match &*last {
+            Some(glance) if glance.holds(stored.as_deref(), now) => Ok(Rc::clone(glance)),
+            _ => {
+                let glance = Rc::new(self.made_of(stored, now)?);
+                *last = Some(Rc::clone(&glance));
+                Ok(glance)
+            }
+        }
+    }
+
+    fn made_of(&self, stored: Option<Vec<u8>>, now: u64) -> Result<Glance, ServiceError> {
+        let damaged = |error: serde_json::Error| self.damaged(Fault::Malformed(error.to_string()));
+        let index = match &stored {
+            Some(bytes) => Index::decode(bytes).map_err(|fault| self.damaged(fault))?,
+            None => Index::default(),
         };
         let mut state = if index.state.is_empty() {
             self.unborn()
         } else {
-            let damaged = |error: serde_json::Error| self.damaged(Fault::Malformed(error.to_string()));
             serde_json::from_slice(&index.state).map_err(damaged)?
         };
-        let now = self.milliseconds();
+        let until = index.lease.map_or(0, |lease| lease.until);
         state.queue = LeaseState {
             inbox: index.inbox.iter().map(|blob| u64::from(blob.items)).sum(),
             outbox: index.outbox.len(),
-            working: index.lease.is_some_and(|lease| lease.until > now),
+            working: until > now,
         };
-        Ok(state)
+        let json = serde_json::to_vec(&state).expect("it serialises into memory");
+        Ok(Glance {
+            state,
+            json,
+            of: stored,
+            until,
+        })
     }
 
     fn unborn(&self) -> AgentState {

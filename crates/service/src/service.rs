@@ -1,15 +1,18 @@
 //! The agent's state in the store: read, changed as a whole or not at all, and kept small.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use eqmesh_agent::{Config, Diagnostic, Message};
 use eqmesh_orchestrator::{Entrance, Topology};
 use eqmesh_replica::{AgentId, Fault};
+use serde::Deserialize;
 
 use crate::blob::{Blob, Lasts};
 use crate::index::{Index, Lease};
 use crate::kept::Kept;
 use crate::member::Member;
+use crate::read::Glance;
 use crate::store::{Host, Store, StoreError};
 
 /// The most messages in one delivery.
@@ -26,6 +29,9 @@ const LEAST_LEASE: u64 = 5_000;
 
 /// How many times longer than the last piece of work the next one may take before others take over. Nothing breaks when it takes longer: it fails, and is done again.
 const LEASED: u64 = 16;
+
+/// Who has worked within so many milliseconds is busy, and will soon write anew what it writes.
+const BUSY: u64 = 100;
 
 /// How long others wait for who is to write the first index, in milliseconds: longer than a request can live.
 const SEEDING: u64 = 2 * LEASE;
@@ -110,6 +116,22 @@ pub struct Service<S, H, M: Member> {
     pub(crate) seen: RefCell<Option<(Index, Vec<u8>)>>,
     /// The agent as an earlier request has left it.
     pub(crate) kept: RefCell<Option<Kept<M>>>,
+    /// What an earlier request was told.
+    pub(crate) glance: RefCell<Option<Rc<Glance>>>,
+}
+
+/// What a lease takes of the state.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub(crate) struct LastWork {
+    work_micros: u64,
+    updated_at: u64,
+}
+
+impl LastWork {
+    /// Whether it is over for less than this time, in milliseconds: then the next one will not be long in coming either.
+    pub(crate) fn is_recent(self, now: u64) -> bool {
+        now < self.updated_at.saturating_add(BUSY)
+    }
 }
 
 /// The lease, and what was there when it was taken.
@@ -120,6 +142,7 @@ pub(crate) struct Held {
     pub(crate) index: Index,
     /// What was garbage then, and is removed.
     pub(crate) removed: Vec<Blob>,
+    pub(crate) last: LastWork,
 }
 
 /// Whether an agent has been taken out of the store with its facts.
@@ -159,6 +182,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             settings,
             seen: RefCell::new(None),
             kept: RefCell::new(None),
+            glance: RefCell::new(None),
         }
     }
 
@@ -188,9 +212,13 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         self.damaged(Fault::Malformed("a blob that the index names is gone".to_owned()))
     }
 
+    /// The index as it is stored; none before anything was.
+    pub(crate) fn stored(&self) -> Result<Option<Vec<u8>>, ServiceError> {
+        Ok(self.store.read(std::slice::from_ref(&self.key))?.pop().flatten())
+    }
+
     fn found(&self) -> Result<Option<(Index, Vec<u8>)>, ServiceError> {
-        let found = self.store.read(std::slice::from_ref(&self.key))?.pop().flatten();
-        let Some(bytes) = found else { return Ok(None) };
+        let Some(bytes) = self.stored()? else { return Ok(None) };
         let index = Index::decode(&bytes).map_err(|fault| self.damaged(fault))?;
         Ok(Some((index, bytes)))
     }
@@ -267,18 +295,23 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
                 if let Some(lease) = index.lease.filter(|lease| lease.until > now) {
                     return Err(self.busy("another request is at work", (lease.until - now).min(200)));
                 }
-                let state: crate::AgentState = serde_json::from_slice(&index.state).unwrap_or_default();
+                let last: LastWork = serde_json::from_slice(&index.state).unwrap_or_default();
                 index.lease = Some(Lease {
                     token,
-                    until: now + leased(state.work_micros),
+                    until: now + leased(last.work_micros),
                 });
-                Ok(())
+                Ok(last)
             });
             match taken {
-                Ok((mut index, ())) => {
+                Ok((mut index, last)) => {
                     self.collect(&index)?;
                     let removed = std::mem::take(&mut index.garbage);
-                    return Ok(Held { token, index, removed });
+                    return Ok(Held {
+                        token,
+                        index,
+                        removed,
+                        last,
+                    });
                 }
                 Err(ServiceError::Busy { .. }) if self.milliseconds() < end => {
                     self.host.sleep(5 + self.host.random() % 20);

@@ -251,14 +251,14 @@ impl Network {
             }
             self.host.sleep(1_000);
             let states: Vec<AgentState> = (0..self.agents)
-                .map(|number| self.request(number, Service::state).unwrap())
+                .map(|number| self.request(number, Service::glance).unwrap().state.clone())
                 .collect();
             if states.iter().all(|state| state.converged && state.facts > 0) {
                 return states;
             }
         }
         let states: Vec<_> = (0..self.agents)
-            .map(|number| self.agent(number).state().unwrap())
+            .map(|number| self.agent(number).glance().unwrap().state.clone())
             .collect();
         panic!("the network does not converge: {states:#?}");
     }
@@ -466,7 +466,7 @@ fn what_was_stored_of_the_facts_is_read_again_only_when_something_has_happened()
         tick();
     }
     read();
-    let sent = network.agent(1).state().unwrap().messages_sent;
+    let sent = network.agent(1).glance().unwrap().state.messages_sent;
     for _ in 0..20 {
         tick();
     }

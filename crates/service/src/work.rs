@@ -14,8 +14,23 @@ use crate::store::{Host, Store};
 /// The most bytes of messages that are taken in at once.
 const MAX_TAKEN: u64 = 8 << 20;
 
-/// The log is written anew, as one blob, when it has become so many.
+/// The last blobs of the log are written anew, as one, when it has become so many.
 const MAX_SEGMENTS: usize = 24;
+
+/// How many blobs of a log stay as they are when it has become too many: those that are more than twice as large as all behind them. So each fact is written anew a few times only, however many
+/// there are: O(log facts), as in a log-structured merge-tree (O'Neil et al. 1996). What stays is fewer than [`MAX_SEGMENTS`], as each is larger than the next by a factor.
+fn kept(log: &[Blob]) -> usize {
+    let mut behind = 0;
+    let mut kept = log.len();
+    for (at, blob) in log.iter().enumerate().rev() {
+        if at + 1 < log.len() && blob.bytes > 2 * behind {
+            break;
+        }
+        behind += blob.bytes;
+        kept = at;
+    }
+    kept
+}
 
 /// The most messages, and bytes, in the outbox. Beyond, the oldest are dropped, which costs time alone: whoever lacks facts asks for them.
 const MAX_OUTBOX: u64 = 1 << 10;
@@ -177,9 +192,9 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
         self.read(index, inbox, facts)?.ok_or_else(|| self.lost())
     }
 
-    /// The facts that an index names. The caller has the lease, so none of them can be gone.
-    fn facts(&self, index: &Index) -> Result<Vec<Vec<u8>>, ServiceError> {
-        let blobs: Vec<&Blob> = index.log.iter().collect();
+    /// The facts of a log. The caller has the lease, so none of them can be gone.
+    fn facts(&self, log: &[Blob]) -> Result<Vec<Vec<u8>>, ServiceError> {
+        let blobs: Vec<&Blob> = log.iter().collect();
         Ok(self.get(&blobs)?.ok_or_else(|| self.lost())?.concat())
     }
 
@@ -322,7 +337,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
 
     /// Starts the agent as another incarnation, with all facts that it has.
     fn begin_again(&self, index: &mut Index, incarnation: u16, member: &mut M) -> Result<Opened<M>, ServiceError> {
-        let stored = self.facts(index)?;
+        let stored = self.facts(&index.log)?;
         let unstored = member.unstored();
         let parts = if unstored.instead {
             unstored.parts
@@ -410,6 +425,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             token,
             index: mut own,
             removed,
+            last,
         } = held;
         let mut state = self.describe(&own, member, errors, took);
         let unstored = member.unstored();
@@ -420,16 +436,22 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             garbage.append(&mut own.log);
         }
         if !unstored.parts.is_empty() {
-            if own.log.len() >= MAX_SEGMENTS {
-                let whole = [self.facts(&own)?, unstored.parts].concat();
-                garbage.append(&mut own.log);
-                own.log.push(self.put(&whole, Lasts::Long)?);
+            let kept = if own.log.len() < MAX_SEGMENTS {
+                own.log.len()
             } else {
-                own.log.push(self.put(&unstored.parts, Lasts::Long)?);
-            }
+                kept(&own.log)
+            };
+            let parts = [self.facts(&own.log[kept..])?, unstored.parts].concat();
+            garbage.extend(own.log.drain(kept..));
+            own.log.push(self.put(&parts, Lasts::Long)?);
         }
         garbage.extend(own.node.take());
-        own.node = Some(self.put(&[suspended], Lasts::Long)?);
+        let lasts = if last.is_recent(self.milliseconds()) {
+            Lasts::Briefly
+        } else {
+            Lasts::Long
+        };
+        own.node = Some(self.put(&[suspended], lasts)?);
         let outgoing = bundles(said.iter().map(Message::encode));
         let outgoing = outgoing.iter().map(|bundle| self.put(bundle, Lasts::Briefly));
         let outgoing = outgoing.collect::<Result<Vec<Blob>, _>>()?;
@@ -460,5 +482,37 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             index.garbage = garbage;
             index.state.clone_from(&state);
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_stays_short_and_its_facts_are_seldom_written_anew() {
+        let blob = |bytes| Blob {
+            at: 0,
+            nonce: 0,
+            chunks: 1,
+            bytes,
+            items: 1,
+        };
+        let mut log: Vec<Blob> = Vec::new();
+        let (mut stored, mut written) = (0, 0);
+        for bytes in (0..100_000).map(|turn| 1 + turn % 7) {
+            let kept = if log.len() < MAX_SEGMENTS {
+                log.len()
+            } else {
+                kept(&log)
+            };
+            let merged = bytes + log.drain(kept..).map(|blob| blob.bytes).sum::<u64>();
+            log.push(blob(merged));
+            stored += bytes;
+            written += merged;
+            assert!(log.len() <= MAX_SEGMENTS);
+        }
+        assert_eq!(log.iter().map(|blob| blob.bytes).sum::<u64>(), stored);
+        assert!(written < 12 * stored, "{written} of {stored}");
     }
 }

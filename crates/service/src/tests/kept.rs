@@ -72,12 +72,38 @@ fn an_instance_that_missed_ticks_takes_nobody_for_dead() {
     network.host.sleep(3_600_000);
     for number in 0..3 {
         network.work(number);
-        let state = network.request(number, Service::state).unwrap();
-        assert!(
-            state.members.iter().all(|member| member.state == "active"),
-            "{state:#?}"
-        );
+        let glance = network.request(number, Service::glance).unwrap();
+        let members = &glance.state.members;
+        assert!(members.iter().all(|member| member.state == "active"), "{members:#?}");
     }
+}
+
+#[test]
+fn an_instance_tells_at_a_glance_what_another_would() {
+    let network = Network::lasting(1, 1);
+    let same = || {
+        let glance = network.request(0, Service::glance).unwrap();
+        let other = network.agent(0).glance().unwrap();
+        assert_eq!(glance.json, other.json);
+        assert_eq!(serde_json::to_vec(&glance.state).unwrap(), glance.json);
+        glance
+    };
+    assert_eq!(same().state.life, "new");
+    network.agent(0).submit(PROGRAM, 60_000).unwrap();
+    let first = same();
+    assert!(first.state.facts > 0 && !first.state.queue.working);
+    assert!(Rc::ptr_eq(&first, &same()), "nothing has changed");
+    network.agent(0).submit("(let more (Num 7))", 60_000).unwrap();
+    assert!(same().state.facts > first.state.facts);
+
+    // Only time passes, and the lease of a request that died ends.
+    network.agent(0).lease(0).unwrap();
+    assert!(same().state.queue.working);
+    network.host.sleep(60_000);
+    assert!(!same().state.queue.working);
+
+    network.kept.lock().unwrap().values.clear();
+    assert_eq!(same().state.life, "new");
 }
 
 #[test]
