@@ -29,7 +29,7 @@ pub struct Blob {
 pub enum Lasts {
     /// It is compressed.
     Long,
-    /// It is read soon, and once: to compress it would take longer than to write it as it is.
+    /// It is read soon, and once, or replaced: to compress it would take longer than to write it as it is.
     Briefly,
 }
 

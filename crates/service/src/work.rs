@@ -17,9 +17,12 @@ const MAX_TAKEN: u64 = 8 << 20;
 /// The last blobs of the log are written anew, as one, when it has become so many.
 const MAX_SEGMENTS: usize = 24;
 
-/// How many blobs of a log stay as they are when it has become too many: those that are more than twice as large as all behind them. So each fact is written anew a few times only, however many
-/// there are: O(log facts), as in a log-structured merge-tree (O'Neil et al. 1996). What stays is fewer than [`MAX_SEGMENTS`], as each is larger than the next by a factor.
+/// How many blobs of a log stay as they are when more facts come: all until they are too many, then those that are more than twice as large as all behind them, and never the last one. So each fact is
+/// written anew a few times only, however many there are: O(log facts), as in a log-structured merge-tree (O'Neil et al. 1996).
 fn kept(log: &[Blob]) -> usize {
+    if log.len() < MAX_SEGMENTS {
+        return log.len();
+    }
     let mut behind = 0;
     let mut kept = log.len();
     for (at, blob) in log.iter().enumerate().rev() {
@@ -436,11 +439,7 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             garbage.append(&mut own.log);
         }
         if !unstored.parts.is_empty() {
-            let kept = if own.log.len() < MAX_SEGMENTS {
-                own.log.len()
-            } else {
-                kept(&own.log)
-            };
+            let kept = kept(&own.log);
             let parts = [self.facts(&own.log[kept..])?, unstored.parts].concat();
             garbage.extend(own.log.drain(kept..));
             own.log.push(self.put(&parts, Lasts::Long)?);
@@ -501,11 +500,7 @@ mod tests {
         let mut log: Vec<Blob> = Vec::new();
         let (mut stored, mut written) = (0, 0);
         for bytes in (0..100_000).map(|turn| 1 + turn % 7) {
-            let kept = if log.len() < MAX_SEGMENTS {
-                log.len()
-            } else {
-                kept(&log)
-            };
+            let kept = kept(&log);
             let merged = bytes + log.drain(kept..).map(|blob| blob.bytes).sum::<u64>();
             log.push(blob(merged));
             stored += bytes;
