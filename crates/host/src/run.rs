@@ -1,12 +1,14 @@
 //! One request at a time in one instance.
 
 use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -163,12 +165,13 @@ impl Inline {
     /// To be called within a runtime.
     fn new(work: impl Future<Output = ()> + Send + 'static) -> Self {
         Self {
-            work: Some(Box::pin(work)),
+            // As in a task of its own, a panic ends the work and not who waits for it.
+            work: Some(Box::pin(AssertUnwindSafe(work).catch_unwind().map(drop))),
             runtime: Handle::current(),
         }
     }
 
-    /// What the work sends, as soon as it does.
+    /// What the work sends, as soon as it does; an error if it ends, or panics, without.
     async fn until<T>(mut self, mut sent: oneshot::Receiver<T>) -> Result<T, oneshot::error::RecvError> {
         poll_fn(|context| {
             if let Some(work) = &mut self.work
@@ -433,5 +436,40 @@ impl Body for Limited {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_work_that_panics_is_told_so() {
+        let (sender, sent) = oneshot::channel::<()>();
+        let work = async move {
+            let _sender = sender;
+            panic!("on purpose");
+        };
+        assert!(Inline::new(work).until(sent).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn work_goes_on_when_nobody_waits_any_more() {
+        let (sender, sent) = oneshot::channel();
+        let (begin, begun) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let work = async move {
+            let _ = sender.send("a beginning");
+            let _ = begun.await;
+            let _ = end.send("the end");
+        };
+        // Dropped with what it waited for, and before it has waited at all.
+        assert_eq!(Inline::new(work).until(sent).await, Ok("a beginning"));
+        begin.send(()).unwrap();
+        assert_eq!(ended.await, Ok("the end"));
+
+        let (end, ended) = oneshot::channel();
+        drop(Inline::new(async move { end.send("the end").unwrap() }));
+        assert_eq!(ended.await, Ok("the end"));
     }
 }
