@@ -19,20 +19,17 @@ const MAX_SEGMENTS: usize = 24;
 
 /// How many blobs of a log stay as they are when more facts come: all until they are too many, then those that are more than twice as large as all behind them, and never the last one. So each fact is
 /// written anew a few times only, however many there are: O(log facts), as in a log-structured merge-tree (O'Neil et al. 1996).
-fn kept(log: &[Blob]) -> usize {
+fn unmerged(log: &[Blob]) -> usize {
     if log.len() < MAX_SEGMENTS {
         return log.len();
     }
-    let mut behind = 0;
-    let mut kept = log.len();
-    for (at, blob) in log.iter().enumerate().rev() {
-        if at + 1 < log.len() && blob.bytes > 2 * behind {
-            break;
-        }
-        behind += blob.bytes;
-        kept = at;
-    }
-    kept
+    let mut bytes = 0;
+    let merges = |blob: &&Blob| {
+        let merges = bytes == 0 || blob.bytes <= 2 * bytes;
+        bytes += blob.bytes;
+        merges
+    };
+    log.len() - log.iter().rev().take_while(merges).count()
 }
 
 /// The most messages, and bytes, in the outbox. Beyond, the oldest are dropped, which costs time alone: whoever lacks facts asks for them.
@@ -439,9 +436,9 @@ impl<S: Store, H: Host, M: Member> Service<S, H, M> {
             garbage.append(&mut own.log);
         }
         if !unstored.parts.is_empty() {
-            let kept = kept(&own.log);
-            let parts = [self.facts(&own.log[kept..])?, unstored.parts].concat();
-            garbage.extend(own.log.drain(kept..));
+            let unmerged = unmerged(&own.log);
+            let parts = [self.facts(&own.log[unmerged..])?, unstored.parts].concat();
+            garbage.extend(own.log.drain(unmerged..));
             own.log.push(self.put(&parts, Lasts::Long)?);
         }
         garbage.extend(own.node.take());
@@ -500,8 +497,8 @@ mod tests {
         let mut log: Vec<Blob> = Vec::new();
         let (mut stored, mut written) = (0, 0);
         for bytes in (0..100_000).map(|turn| 1 + turn % 7) {
-            let kept = kept(&log);
-            let merged = bytes + log.drain(kept..).map(|blob| blob.bytes).sum::<u64>();
+            let unmerged = unmerged(&log);
+            let merged = bytes + log.drain(unmerged..).map(|blob| blob.bytes).sum::<u64>();
             log.push(blob(merged));
             stored += bytes;
             written += merged;
