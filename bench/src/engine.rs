@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use crate::{ours, program};
+use eqmesh_workloads::row::median;
 use eqmesh_workloads::usage::Outcome;
 use eqmesh_workloads::workload::{self, Workload};
 
@@ -123,12 +124,6 @@ fn spawn(contestants: &Path, contestant: Contestant, workload: &str) -> Result<O
         bail!("{contestant:?} on {workload}: {}", output.status);
     }
     serde_json::from_slice(&output.stdout).with_context(|| format!("{contestant:?} on {workload}"))
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// All runs of one workload, by engine.

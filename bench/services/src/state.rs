@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use eqmesh_workloads::row::Row;
+use eqmesh_workloads::row::{Row, median};
 
 use crate::http::Http;
 use crate::processes::{Host, manifest};
@@ -122,16 +122,14 @@ pub(crate) async fn cold(program: &Path) -> Result<Vec<Row>> {
         answers.push(up.elapsed().as_secs_f64() * 1e3);
         starts.push(start.elapsed().as_secs_f64() * 1e3);
     }
-    answers.sort_by(f64::total_cmp);
-    starts.sort_by(f64::total_cmp);
     let request = median_request(&host).await?;
     host.kill();
     let host = Host::start(program, &manifest(), folder.path(), &["--no-carrier", "--reuse", "1"])?;
     host.answers(&http, 0).await?;
     let fresh = median_request(&host).await?;
     Ok(vec![
-        Row::told("cold/first-answer", answers[STARTS / 2], "ms").at_most(20.0),
-        Row::told("cold/from-nothing", starts[STARTS / 2], "ms"),
+        Row::told("cold/first-answer", median(answers), "ms").at_most(20.0),
+        Row::told("cold/from-nothing", median(starts), "ms"),
         Row::told("cold/request", request, "ms").at_most(0.2),
         Row::told("cold/request/own-instance", fresh, "ms"),
     ])
@@ -147,8 +145,7 @@ async fn median_request(host: &Host) -> Result<f64> {
         for _ in 0..REQUESTS {
             each.push(http.time(&url).await.context("no answer")?.as_secs_f64() * 1e3);
         }
-        each.sort_by(f64::total_cmp);
-        anyhow::Ok(each[REQUESTS / 2])
+        anyhow::Ok(median(each))
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio::task::spawn_blocking(move || runtime.block_on(requests)).await?

@@ -5,7 +5,7 @@ use eqmesh_egraph::color::Color;
 use eqmesh_egraph::operator::{Operator, Output, Sort};
 use eqmesh_egraph::value::ValueType;
 use eqmesh_replica::{AgentId, Options, Replica, VersionVector};
-use eqmesh_workloads::row::Row;
+use eqmesh_workloads::row::{Row, median};
 use eqmesh_workloads::usage::Clock;
 
 use crate::growth;
@@ -28,11 +28,6 @@ const OTHER: Options = Options {
     agent: AgentId(1),
     coloring: false,
 };
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
 
 /// The median processor time of some runs, in seconds, and what the last one made.
 fn timed(mut run: impl FnMut() -> Result<Replica>) -> Result<(f64, Replica)> {

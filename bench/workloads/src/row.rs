@@ -2,6 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The middle one of some figures; of an even number, the greater of the two. Panics if there are none. O(n log n).
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 /// On which side of its target a figure should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
