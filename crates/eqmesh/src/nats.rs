@@ -68,7 +68,11 @@ impl NatsCarrier {
             };
             let broker = Nats::new(client, layout.clone());
             let agents: Vec<AgentId> = (0..agents).map(AgentId).collect();
-            broker.prepare(&agents).await.map_err(|error| refused(&error))?;
+            if let Err(error) = broker.prepare(&agents).await {
+                // What could be made is not left to lie there, where it would take the next run's room.
+                let _ = broker.remove().await;
+                return Err(refused(&error));
+            }
             Ok(broker)
         })?;
         Ok(NatsCarrier {

@@ -135,6 +135,29 @@ fn a_run_goes_on_when_its_broker_was_killed() {
 }
 
 #[test]
+fn a_broker_without_room_says_so_and_nothing_is_left_there() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("p.egg"),
+        "(datatype M (A) (B))\n(rewrite (A) (B))\n(let a (A))",
+    )
+    .unwrap();
+    // Enough for the messages of a run, but not for its dead letters as well.
+    let server = Server::start("jetstream { max_file_store: 270MB }");
+    let url = server.url();
+    for _ in 0..2 {
+        let refused = eqmesh(folder.path(), &["run", "--engine", "native", "--nats", &url, "p.egg"]);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        // Both times it is the second stream: the first one was not left behind.
+        assert!(
+            said.contains("has no 32 MiB left") && said.contains("max_file_store"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_broker_that_is_not_there_is_missed() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("p.egg"), "(datatype M (A))").unwrap();

@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// How much a server may promise its streams, which tests hardly use.
+const STORE: &str = "16GB";
+
 /// A nats-server with JetStream.
 #[derive(Debug)]
 pub struct Server {
@@ -42,7 +45,8 @@ struct Greeting {
 
 impl Server {
     /// Starts a server. `config` is a configuration of nats-server; address and name in it do not matter, and if it has no `store_dir`, there is a
-    /// folder for that, too. It is empty for a server that everybody may use for everything.
+    /// folder for that, too. It is empty for a server that everybody may use for everything. Unless it says otherwise, what streams set aside does not
+    /// depend on how full the disk is.
     pub fn start(config: &str) -> Server {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -52,6 +56,11 @@ impl Server {
             port: 0,
             folder: tempfile::tempdir().expect("a temporary folder can be made"),
             stores_elsewhere: config.contains("store_dir"),
+        };
+        let config = if config.contains("jetstream") {
+            config.to_owned()
+        } else {
+            format!("{config}\njetstream {{ max_file_store: {STORE} }}\n")
         };
         fs::write(server.config(), config).expect("a temporary file can be written");
         server.restart();

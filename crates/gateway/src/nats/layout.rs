@@ -3,21 +3,26 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, ErrorCode};
 use eqmesh_replica::AgentId;
+use tokio::time::timeout;
 
-use super::{Nats, patiently};
+use super::{Nats, PATIENCE, patiently, unavailable};
 use crate::broker::BrokerError;
 use crate::route::Subjects;
 
 /// The stream's name where the network has none.
 const NAME: &str = "eqmesh";
 
+/// The least that is set aside for dead letters, and all that is for what the server says of messages that nobody settled (some hundred bytes each).
+const ASIDE: u64 = 16 << 20;
+
 /// How long and how much is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keeping {
-    /// The most bytes of messages; beyond, what all agents have got is dropped, and if that does not help, agents have to wait with more.
+    /// The most bytes of messages, which the broker sets aside of its store, with an eighth as much for dead letters; beyond, what all agents have got is dropped, and if that does not help, agents have to wait with more.
     pub bytes: u64,
     /// How long a message is kept, delivered or not. An agent that was away for longer asks the others for what it lacks.
     pub age: Duration,
@@ -102,14 +107,14 @@ impl Layout {
         format!("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{}.*", self.stream)
     }
 
-    fn kept(&self, name: String, subjects: Vec<String>) -> stream::Config {
+    fn kept(&self, name: String, subjects: Vec<String>, bytes: u64) -> stream::Config {
         stream::Config {
             name,
             subjects,
             retention: RetentionPolicy::Limits,
             discard: DiscardPolicy::New,
             storage: StorageType::File,
-            max_bytes: i64::try_from(self.keeping.bytes).unwrap_or(i64::MAX),
+            max_bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
             max_age: self.keeping.age,
             duplicate_window: self.keeping.window.min(self.keeping.age),
             num_replicas: self.keeping.replicas,
@@ -121,17 +126,17 @@ impl Layout {
     fn streams(&self) -> [stream::Config; 3] {
         let dead = self.subjects.under("dead-letters.*");
         [
-            self.kept(self.stream.clone(), self.subjects.durable()),
+            self.kept(self.stream.clone(), self.subjects.durable(), self.keeping.bytes),
             // When there is no room for dead letters, the oldest go: what cannot be delivered must not hold up what can.
             stream::Config {
                 discard: DiscardPolicy::Old,
                 max_age: Duration::ZERO,
                 duplicate_window: self.keeping.window,
-                ..self.kept(self.dead_letters(), vec![dead])
+                ..self.kept(self.dead_letters(), vec![dead], (self.keeping.bytes / 8).max(ASIDE))
             },
             stream::Config {
                 discard: DiscardPolicy::Old,
-                ..self.kept(self.advisories(), vec![self.advisory_subject()])
+                ..self.kept(self.advisories(), vec![self.advisory_subject()], ASIDE)
             },
         ]
     }
@@ -182,9 +187,14 @@ impl Nats {
         let (jetstream, layout) = (&self.0.jetstream, &self.0.layout);
         if !layout.restricted {
             for config in layout.streams() {
-                let name = config.name.clone();
-                let made = patiently("making a stream", jetstream.create_or_update_stream(config)).await;
-                made.map_err(|error| explain(&format!("the stream {name}"), error))?;
+                let (name, bytes) = (config.name.clone(), config.max_bytes);
+                let request = jetstream.create_or_update_stream(config).into_future();
+                let Ok(made) = timeout(PATIENCE * 2, request).await else {
+                    return Err(BrokerError::Unavailable(format!(
+                        "no answer to making the stream {name}"
+                    )));
+                };
+                made.map_err(|error| not_made(&name, bytes, &error))?;
             }
         }
         for &agent in agents {
@@ -208,6 +218,25 @@ impl Nats {
             self.0.consumers.write().await.insert(agent.number(), consumer);
         }
         Ok(())
+    }
+}
+
+/// Why there is no stream.
+fn not_made(name: &str, bytes: i64, error: &CreateStreamError) -> BrokerError {
+    match error.kind() {
+        CreateStreamErrorKind::JetStream(said)
+            if matches!(
+                said.error_code(),
+                ErrorCode::STORAGE_RESOURCES_EXCEEDED | ErrorCode::INSUFFICIENT_RESOURCES
+            ) =>
+        {
+            BrokerError::Refused(format!(
+                "its store has no {} MiB left to set aside for the stream {name} ({said}): free space on its disk, raise `max_file_store` in the section \
+                 `jetstream` of its configuration, or ask for less (`eqmesh gateway --keep-mib`)",
+                bytes >> 20
+            ))
+        }
+        _ => explain(&format!("the stream {name}"), unavailable(error)),
     }
 }
 
