@@ -166,7 +166,7 @@ pub(crate) async fn rows(program: &Path) -> Result<Vec<Row>> {
     };
     let to_agents = {
         let (http, folder) = (Http::new(), tempfile::tempdir()?);
-        let host = Host::start(program, &manifest(), folder.path(), &["--no-carrier"])?;
+        let mut host = Host::start(program, &manifest(), folder.path(), &["--no-carrier"])?;
         host.answers(&http, 0).await?;
         let broker = Broker::start(program, &host.url(), folder.path()).await?;
         let facts = messages.last().map_or(0, |message| message.version.facts());

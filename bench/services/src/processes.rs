@@ -54,6 +54,11 @@ impl Process {
         Ok(Process(child.with_context(|| program.display().to_string())?))
     }
 
+    /// Whether it has ended by itself.
+    fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.0.try_wait()?.is_some())
+    }
+
     /// The most memory that it has had, in bytes.
     pub(crate) fn peak_memory(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
@@ -119,11 +124,15 @@ impl Host {
     }
 
     /// Waits until an agent answers.
-    pub(crate) async fn answers(&self, http: &Http, number: u32) -> Result<()> {
+    pub(crate) async fn answers(&mut self, http: &Http, number: u32) -> Result<()> {
         let start = Instant::now();
         let url = format!("{}/state", self.agent(number));
         while http.time(&url).await.is_none() {
-            if start.elapsed() > PATIENCE {
+            let ended = match &mut self.process {
+                Some(process) => process.has_ended()?,
+                None => true,
+            };
+            if ended || start.elapsed() > PATIENCE {
                 let log = fs::read_to_string(self.folder.join("host.log")).unwrap_or_default();
                 bail!("{url} does not answer:\n{log}");
             }

@@ -28,7 +28,7 @@ fn chain(enodes: usize) -> String {
 
 /// A host whose agent 0 holds so many e-nodes; with nine agents that exchange, unless it is told otherwise.
 async fn loaded(program: &Path, folder: &Path, http: &Http, enodes: usize, more: &[&str]) -> Result<Host> {
-    let host = Host::start(program, &manifest(), folder, more)?;
+    let mut host = Host::start(program, &manifest(), folder, more)?;
     host.answers(http, 0).await?;
     http.submit(&host.agent(0), chain(enodes)).await?;
     let state = http.json(&format!("{}/state", host.agent(0))).await?;
@@ -124,7 +124,7 @@ pub(crate) async fn cold(program: &Path) -> Result<Vec<Row>> {
     }
     let request = median_request(&host).await?;
     host.kill();
-    let host = Host::start(program, &manifest(), folder.path(), &["--no-carrier", "--reuse", "1"])?;
+    let mut host = Host::start(program, &manifest(), folder.path(), &["--no-carrier", "--reuse", "1"])?;
     host.answers(&http, 0).await?;
     let fresh = median_request(&host).await?;
     Ok(vec![
