@@ -71,6 +71,17 @@ impl Mesh {
         Ok(self.replicas[agent].derive(&self.rules, share, UNLIMITED)?.saturated)
     }
 
+    /// An agent counts the matches of a share.
+    pub fn count_matches(&mut self, agent: usize, share: Share) -> Result<u64> {
+        Ok(self.replicas[agent].count_matches(&self.rules, share)?)
+    }
+
+    /// Builds the index of an agent's e-graph, which the first search or question of a round needs.
+    pub fn index(&mut self, agent: usize) -> Result<()> {
+        self.replicas[agent].count_matches(&[], Share { index: 0, count: 1 })?;
+        Ok(())
+    }
+
     /// Everybody closes its facts into a block and gets the others'.
     pub fn seal(&mut self) {
         for from in 0..self.replicas.len() {

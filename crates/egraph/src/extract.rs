@@ -46,8 +46,17 @@ pub struct Extractor {
     prices: Vec<Price>,
 }
 
-/// How many times all rows are looked at in order before a queue takes over.
+/// How many times at most all rows are looked at in order before a queue takes over.
 const SWEEPS: usize = 8;
+
+/// It pays to look at all rows again if one class in so many has changed: some have a great many users, all of which the queue would look at one by one.
+const WORTH_A_SWEEP: usize = 2048;
+
+/// Of a class whose price was lowered by the sweep before.
+const LATELY: u8 = 1;
+
+/// Of a class whose price was lowered by this sweep.
+const NOW: u8 = 2;
 
 const NO_TERM: Price = (u64::MAX, u32::MAX);
 
@@ -60,15 +69,20 @@ impl Extractor {
             costs: graph.operator_costs(),
             prices: vec![NO_TERM; graph.class_count()],
         };
-        let mut changed = vec![false; extractor.prices.len()];
+        let mut changed = vec![LATELY; extractor.prices.len()];
         for _ in 0..SWEEPS {
-            changed.fill(false);
-            if !extractor.sweep(graph, &mut changed) {
-                return extractor;
+            extractor.sweep(graph, &mut changed);
+            let mut count = 0;
+            for own in &mut changed {
+                *own = u8::from(*own & NOW == NOW) * LATELY;
+                count += usize::from(*own);
+            }
+            if count < changed.len() / WORTH_A_SWEEP {
+                break;
             }
         }
         let mut queue: BinaryHeap<Reverse<(Price, u32)>> = BinaryHeap::new();
-        for (class, _) in changed.iter().enumerate().filter(|(_, changed)| **changed) {
+        for (class, _) in changed.iter().enumerate().filter(|(_, changed)| **changed != 0) {
             queue.push(Reverse((extractor.prices[class], class as u32)));
         }
         while let Some(Reverse((price, class))) = queue.pop() {
@@ -83,11 +97,18 @@ impl Extractor {
         extractor
     }
 
-    /// Lowers the price of each class to that of its cheapest row, row by row, and notes which have changed. Answers whether any has.
-    fn sweep(&mut self, graph: &EGraph, changed: &mut [bool]) -> bool {
-        let mut any = false;
+    /// Lowers the price of each class to that of its cheapest row, row by row, and notes which have changed. Rows none of whose arguments has changed since the
+    /// last sweep looked at them are passed over, which costs a look at bytes that are together.
+    fn sweep(&mut self, graph: &EGraph, changed: &mut [u8]) {
         let all = self.within.contains(Colors::MADE);
         graph.for_each_row(|row, operator, class, arguments, class_columns| {
+            let mut news = class_columns == 0;
+            for (i, &argument) in arguments.iter().enumerate() {
+                news |= class_columns >> i & 1 == 1 && changed[argument as usize] != 0;
+            }
+            if !news {
+                return;
+            }
             let (mut cost, mut height) = (self.costs[operator as usize], 0);
             for (i, &argument) in arguments.iter().enumerate() {
                 if class_columns >> i & 1 == 1 {
@@ -101,11 +122,9 @@ impl Extractor {
             let own = &mut self.prices[class as usize];
             if height != u32::MAX && price < *own && (all || graph.colors_of(row).intersects(self.within)) {
                 *own = price;
-                changed[class as usize] = true;
-                any = true;
+                changed[class as usize] |= NOW;
             }
         });
-        any
     }
 
     /// Puts a row's class into the queue, if the row can be used and is cheaper than what the class has so far.

@@ -20,6 +20,52 @@ pub struct Index {
     recent: Groups,
     /// The rows touched after this epoch are in `recent`.
     since: Option<u32>,
+    roots: Roots,
+}
+
+/// The rows that matches may have as their roots, sorted out of the others once for all rules.
+#[derive(Clone, Debug, Default)]
+struct Roots {
+    /// Which they are, if any have been.
+    choice: Option<u128>,
+    all: Lists,
+    recent: Lists,
+    /// A bit for each row.
+    chosen: Vec<u64>,
+}
+
+/// Rows by operator. Those of one ascend.
+#[derive(Clone, Debug, Default)]
+struct Lists {
+    starts: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+impl Lists {
+    /// Those of some rows by operator that are wanted, in the memory that there is.
+    fn refill(&mut self, groups: &Groups, mut wanted: impl FnMut(u32) -> bool) {
+        self.starts.clear();
+        self.rows.clear();
+        self.starts.push(0);
+        // What counts the operators' rows has a place more than there are operators, for the end, and one that counting needed.
+        for bounds in groups
+            .operator_starts
+            .windows(2)
+            .take(groups.operator_starts.len().saturating_sub(2))
+        {
+            let rows = &groups.operator_rows[bounds[0] as usize..bounds[1] as usize];
+            self.rows.extend(rows.iter().copied().filter(|&row| wanted(row)));
+            self.starts.push(self.rows.len() as u32);
+        }
+    }
+
+    fn of_operator(&self, operator: OperatorId) -> &[u32] {
+        let operator = operator.0 as usize;
+        match (self.starts.get(operator), self.starts.get(operator + 1)) {
+            (Some(&from), Some(&to)) => &self.rows[from as usize..to as usize],
+            _ => &[],
+        }
+    }
 }
 
 /// Turns counts, each two places after its group, into the groups' starts, each one place after its own: where they belong once a pass over the entries
@@ -130,6 +176,7 @@ impl Index {
         graph.settle_classes();
         self.all.refill(graph, graph.live_with_class());
         self.since = None;
+        self.roots.choice = None;
     }
 
     /// Sorts out the rows touched after an epoch, for searches that look for new matches only. O(rows + classes); at once if it was done before.
@@ -138,7 +185,47 @@ impl Index {
             let touched = |&(row, _, _): &(u32, u32, u32)| graph.touched(RowId(row)) > since;
             self.recent.refill(graph, graph.live_with_class().filter(touched));
             self.since = Some(since);
+            self.roots.choice = None;
         }
+    }
+
+    /// Sorts out the rows that matches are to have as their roots, for searches of a part of all matches. It is to be done again when the index is built anew, and after
+    /// [`Index::sort_recent`]. The same `choice` stands for the same roots on one index, and costs nothing again. O(rows), a look at each.
+    pub fn choose_roots(&mut self, choice: u128, mut owns: impl FnMut(RowId) -> bool) {
+        if self.roots.choice.replace(choice) == Some(choice) {
+            return;
+        }
+        let Roots {
+            all, recent, chosen, ..
+        } = &mut self.roots;
+        let rows = self.all.operator_rows.iter().max().map_or(0, |&last| last as usize + 1);
+        chosen.clear();
+        chosen.resize(rows.div_ceil(64), 0);
+        all.refill(&self.all, |row| {
+            let own = owns(RowId(row));
+            chosen[row as usize / 64] |= u64::from(own) << (row % 64);
+            own
+        });
+        if self.since.is_some() {
+            recent.refill(&self.recent, |row| chosen[row as usize / 64] >> (row % 64) & 1 == 1);
+        }
+    }
+
+    /// Whether a row was chosen as a root.
+    #[inline]
+    pub(crate) fn is_root(&self, row: u32) -> bool {
+        let bits = self.roots.chosen.get(row as usize / 64);
+        bits.is_some_and(|bits| bits >> (row % 64) & 1 == 1)
+    }
+
+    /// Of the rows of an operator, those that were chosen as roots.
+    pub(crate) fn roots_of_operator(&self, operator: OperatorId) -> &[u32] {
+        self.roots.all.of_operator(operator)
+    }
+
+    /// Of the rows of an operator that [`Index::sort_recent`] sorted out, those that were chosen as roots.
+    pub(crate) fn recent_roots_of_operator(&self, operator: OperatorId) -> &[u32] {
+        self.roots.recent.of_operator(operator)
     }
 
     /// The rows of an operator, ascending.

@@ -161,6 +161,15 @@ proptest! {
             for replica in &mut incremental.replicas {
                 prop_assert_eq!(replica.meaning_digest(), digest);
             }
+            // Every match is in one share, of whatever number of shares, and looking at them changes nothing.
+            let Mesh { replicas, rules, .. } = &mut full;
+            replicas[0].forget_searches();
+            let mut count = |index, count| replicas[0].count_matches(rules, Share { index, count }).unwrap();
+            let all = count(0, 1);
+            for shares in [2, 9] {
+                prop_assert_eq!((0..shares).map(|index| count(index, shares)).sum::<u64>(), all);
+            }
+            prop_assert_eq!(count(0, 1), all);
             if full.replicas[0].size().enodes > ENOUGH {
                 break;
             }

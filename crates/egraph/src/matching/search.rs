@@ -15,6 +15,8 @@ pub struct Scope<'a> {
     /// Only matches of whose rows one was touched after this epoch, for which the index must have been [prepared](Index::sort_recent). A query with no
     /// joined atom has no rows and is always searched.
     pub since: Option<u32>,
+    /// Only matches whose root row (that of the first joined atom) the index has [chosen](Index::choose_roots).
+    pub chosen: bool,
     /// Whether the one possible match of a query with no joined atom is asked for.
     pub owns_ground: bool,
 }
@@ -52,21 +54,20 @@ pub enum NotAMatch {
 }
 
 impl Matcher {
-    /// Finds the matches within a scope whose root row (that of the first joined atom) `owns` accepts, and collects them in a batch. Whenever it is full, `full`
-    /// gets the e-graph and the batch, and must make room; what is left at the end, the caller finds in it. The e-graph must be rebuilt and the index of it.
+    /// Finds the matches within a scope and collects them in a batch. Whenever it is full, `full` gets the e-graph and the batch, and must make room; what is left at the end, the caller finds in it. The e-graph must be rebuilt and the index of it.
     /// Matches come in the order of their rows, the root first.
     pub fn search(
         &self,
         graph: &mut EGraph,
         index: &Index,
         scope: Scope<'_>,
-        owns: impl FnMut(RowId) -> bool,
         batch: &mut Batch,
         full: impl FnMut(&mut EGraph, &mut Batch) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let Scope {
             ground,
             since,
+            chosen,
             owns_ground,
         } = scope;
         if self.slots == 0 && !owns_ground {
@@ -85,7 +86,7 @@ impl Matcher {
             index,
             since: since.unwrap_or(0),
             hope,
-            owns,
+            chosen,
             batch,
             full,
             registers: ground.0.clone(),
@@ -185,23 +186,23 @@ impl Step {
     }
 }
 
-struct Search<'a, O, F> {
+struct Search<'a, F> {
     matcher: &'a Matcher,
     graph: &'a mut EGraph,
     index: &'a Index,
     since: u32,
     /// By step: whether touched rows can be found there or later.
     hope: Vec<bool>,
-    owns: O,
+    /// Whether the root must be one that was chosen.
+    chosen: bool,
     batch: &'a mut Batch,
     full: F,
     registers: Vec<u32>,
     rows: Vec<u32>,
 }
 
-impl<O, F> Search<'_, O, F>
+impl<F> Search<'_, F>
 where
-    O: FnMut(RowId) -> bool,
     F: FnMut(&mut EGraph, &mut Batch) -> ControlFlow<()>,
 {
     /// Goes on with a step; `new`: whether one of the rows bound so far was touched, or all matches are wanted anyway. Recursion is as deep as the
@@ -230,6 +231,7 @@ where
         let index = self.index;
         let found;
         let candidates = match row.access {
+            Access::Scan if row.slot == 0 && self.chosen => index.roots_of_operator(row.operator),
             Access::Scan => index.of_operator(row.operator),
             Access::Member => index.of_class_and_operator(self.registers[row.class as usize], row.operator),
             Access::Lookup => {
@@ -256,6 +258,8 @@ where
         let index = self.index;
         let found;
         let candidates = match row.access {
+            Access::Scan if row.slot == 0 && self.chosen && new => index.roots_of_operator(row.operator),
+            Access::Scan if row.slot == 0 && self.chosen => index.recent_roots_of_operator(row.operator),
             Access::Scan if new => index.of_operator(row.operator),
             Access::Scan => index.recent_of_operator(row.operator),
             Access::Member => {
@@ -296,7 +300,8 @@ where
             None => (0, 0),
         });
         let class_wanted = tail.class_checked.then(|| registers[row.class as usize]);
-        let is_root = row.slot == 0;
+        // Scans have sorted out the others before.
+        let is_root = self.chosen && row.slot == 0 && row.access != Access::Scan;
         let mut candidates = candidates.iter();
         loop {
             let batch = &mut *self.batch;
@@ -309,7 +314,7 @@ where
                 };
                 // The index may have sorted out what others have not seen either.
                 if !(new || self.graph.touched(RowId(candidate)) > self.since)
-                    || is_root && !(self.owns)(RowId(candidate))
+                    || is_root && !self.index.is_root(candidate)
                 {
                     continue;
                 }
@@ -375,7 +380,7 @@ where
     /// Joins a row with those before it, if it does.
     #[inline]
     fn enter(&mut self, step: &RowStep, row: u32) -> bool {
-        if step.slot == 0 && !(self.owns)(RowId(row)) {
+        if self.chosen && step.slot == 0 && step.access != Access::Scan && !self.index.is_root(row) {
             return false;
         }
         let (class, arguments) = self.graph.class_and_arguments(row, step.columns.len());

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use eqmesh_egraph::color::Colors;
 use eqmesh_egraph::graph::EGraph;
+use eqmesh_egraph::index::Index;
 use eqmesh_egraph::matching::{Batch, Ground, Scope, Told};
 
 use super::ahead::Ahead;
@@ -25,40 +26,13 @@ impl Replica {
     /// begins anew, so neither loses a match. A match that says no more than those before it in this search becomes no fact either. A rule with matches held
     /// back by the coloring is searched in full, as they may be let go later.
     pub fn derive(&mut self, rules: &[Dot], share: Share, budget: Budget) -> Result<StepReport, Fault> {
-        if share.count == 0 || share.index >= share.count {
-            return Err(Fault::Malformed(format!(
-                "there is no part {} of {}",
-                share.index, share.count
-            )));
-        }
-        if let Some(unknown) = rules.iter().find(|rule| !self.rules.contains_key(rule)) {
-            return Err(Fault::Unknown(format!(
-                "agent {} made no rule with fact {}",
-                unknown.agent.0, unknown.sequence
-            )));
-        }
+        self.check_search(rules, share)?;
         let here = self.version();
         if self.draft.as_ref().is_some_and(|draft| draft.base != here) {
             let reason = "facts made on an earlier state are neither sealed nor discarded";
             return Err(Fault::Misplaced(reason.to_owned()));
         }
-        self.ensure_index();
-        let epoch = self.begin_search();
-        let mut index = self.index.take().expect("ensured");
-        let row_count = self.graph.row_count();
-        // A rule without its ground terms has no matches.
-        let plan: Vec<(Dot, Ground, Option<u32>)> = rules
-            .iter()
-            .filter_map(|dot| {
-                let ground = self.rules[dot].matcher.ground(&self.graph, row_count)?;
-                let mark = self.marks.get(&(*dot, share)).filter(|mark| mark.ground == ground);
-                let since = mark.map(|mark| mark.epoch);
-                Some((*dot, ground, since))
-            })
-            .collect();
-        if let Some(since) = plan.iter().filter_map(|&(_, _, since)| since).min() {
-            index.sort_recent(&self.graph, since);
-        }
+        let Search { epoch, index, plan } = self.plan_search(rules, share);
         let generation = self.generation;
         let mut ahead = self.draft.as_mut().and_then(|draft| draft.own.ahead.take());
         ahead = ahead.filter(|ahead| ahead.generation == generation);
@@ -87,7 +61,7 @@ impl Replica {
         };
         for (dot, ground, since) in plan {
             let known = &self.rules[&dot];
-            let (births, blocked_before) = (&self.births, derivation.report.blocked);
+            let blocked_before = derivation.report.blocked;
             let mut batch = known.matcher.batch(&ground);
             derivation.begin(dot, ground.clone());
             let mut ended = known.matcher.search(
@@ -96,9 +70,9 @@ impl Replica {
                 Scope {
                     ground: &ground,
                     since,
+                    chosen: share.count > 1,
                     owns_ground: share.index == 0,
                 },
-                |row| share.count == 1 || owner(births[row.0 as usize].name, share.count) == share.index,
                 &mut batch,
                 |graph, batch| derivation.look(graph, known, batch),
             );
@@ -122,6 +96,85 @@ impl Replica {
         report.applied = self.draft_derived(derived, ahead);
         report.saturated = !report.exhausted && report.applied == 0 && report.blocked == 0;
         Ok(report)
+    }
+
+    /// How many matches of these rules a share has that no earlier search of it has seen and settled, whether or not they add anything: the search of [`Replica::derive`] by itself. Makes nothing.
+    ///
+    /// Takes about the share's part of a full search. Fails as [`Replica::derive`] does.
+    pub fn count_matches(&mut self, rules: &[Dot], share: Share) -> Result<u64, Fault> {
+        self.check_search(rules, share)?;
+        let Search { index, plan, .. } = self.plan_search(rules, share);
+        let mut matches = 0;
+        for (dot, ground, since) in plan {
+            let matcher = &self.rules[&dot].matcher;
+            let mut batch = matcher.batch(&ground);
+            let mut count = |batch: &mut Batch| {
+                matches += batch.len() as u64;
+                batch.clear();
+            };
+            let ended = matcher.search(
+                &mut self.graph,
+                &index,
+                Scope {
+                    ground: &ground,
+                    since,
+                    chosen: share.count > 1,
+                    owns_ground: share.index == 0,
+                },
+                &mut batch,
+                |_, batch| {
+                    count(batch);
+                    ControlFlow::Continue(())
+                },
+            );
+            debug_assert!(ended.is_continue());
+            count(&mut batch);
+        }
+        self.index = Some(index);
+        Ok(matches)
+    }
+
+    fn check_search(&self, rules: &[Dot], share: Share) -> Result<(), Fault> {
+        if share.count == 0 || share.index >= share.count {
+            return Err(Fault::Malformed(format!(
+                "there is no part {} of {}",
+                share.index, share.count
+            )));
+        }
+        if let Some(unknown) = rules.iter().find(|rule| !self.rules.contains_key(rule)) {
+            return Err(Fault::Unknown(format!(
+                "agent {} made no rule with fact {}",
+                unknown.agent.0, unknown.sequence
+            )));
+        }
+        Ok(())
+    }
+
+    /// What a search of a share begins with. The index is to be put back.
+    fn plan_search(&mut self, rules: &[Dot], share: Share) -> Search {
+        self.ensure_index();
+        let epoch = self.begin_search();
+        let mut index = self.index.take().expect("ensured");
+        let row_count = self.graph.row_count();
+        // A rule without its ground terms has no matches.
+        let plan: Vec<(Dot, Ground, Option<u32>)> = rules
+            .iter()
+            .filter_map(|dot| {
+                let ground = self.rules[dot].matcher.ground(&self.graph, row_count)?;
+                let mark = self.marks.get(&(*dot, share)).filter(|mark| mark.ground == ground);
+                let since = mark.map(|mark| mark.epoch);
+                Some((*dot, ground, since))
+            })
+            .collect();
+        if let Some(since) = plan.iter().filter_map(|&(_, _, since)| since).min() {
+            index.sort_recent(&self.graph, since);
+        }
+        if share.count > 1 {
+            let choice = u128::from(self.generation) << 64 | u128::from(share.index) << 32 | u128::from(share.count);
+            let births = &self.births;
+            index.choose_roots(choice, |row| share.holds(births[row.0 as usize].name));
+        }
+        Search { epoch, index, plan }
     }
 
     /// The epoch of the closed e-graph; what changes later has a greater one. Searches of one and the same e-graph share it.
@@ -182,6 +235,14 @@ impl Replica {
     pub fn forget_searches(&mut self) {
         self.marks.clear();
     }
+}
+
+/// A search that is to be made.
+struct Search {
+    epoch: u32,
+    index: Index,
+    /// The rules that can match, with their ground terms and what an earlier search has seen.
+    plan: Vec<(Dot, Ground, Option<u32>)>,
 }
 
 /// A search and what came of it so far.
@@ -346,8 +407,10 @@ const WORTH_A_COPY: usize = 4;
 /// The same where nobody shares the search: the copy becomes the e-graph, and nothing is applied twice.
 const WORTH_A_COPY_ALONE: usize = 16;
 
-/// Which of `count` shares a root's name falls in.
-fn owner(name: Name, count: u32) -> u32 {
-    let mixed = ((u64::from(name.agent.0) << 32) | u64::from(name.ordinal)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (((mixed >> 32) * u64::from(count)) >> 32) as u32
+impl Share {
+    /// Whether the matches at a root of this name are in it.
+    fn holds(self, name: Name) -> bool {
+        let mixed = ((u64::from(name.agent.0) << 32) | u64::from(name.ordinal)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (((mixed >> 32) * u64::from(self.count)) >> 32) as u32 == self.index
+    }
 }

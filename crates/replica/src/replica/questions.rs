@@ -79,9 +79,9 @@ impl Replica {
             Scope {
                 ground: &ground,
                 since: None,
+                chosen: false,
                 owns_ground: true,
             },
-            |_| true,
             &mut batch,
             |_, batch| {
                 count += batch.len() as u64;
