@@ -95,7 +95,7 @@ pub(crate) async fn storage(program: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// From a host that is up to its first answer, from nothing to that, and what a request takes, in an instance that waits for it and in one of its own.
+/// From a host that is up to its first answer, from nothing to that, and what of a request is an instance's: one that waits for it, and one of its own.
 pub(crate) async fn cold(program: &Path) -> Result<Vec<Row>> {
     const STARTS: usize = 9;
     let http = Http::new();
@@ -122,36 +122,46 @@ pub(crate) async fn cold(program: &Path) -> Result<Vec<Row>> {
         answers.push(up.elapsed().as_secs_f64() * 1e3);
         starts.push(start.elapsed().as_secs_f64() * 1e3);
     }
-    let request = median_request(&host).await?;
+    let (request, own_page) = median_requests(&host).await?;
     host.kill();
     let mut host = Host::start(program, &manifest(), folder.path(), &["--no-carrier", "--reuse", "1"])?;
     host.answers(&http, 0).await?;
-    let fresh = median_request(&host).await?;
+    let (fresh, fresh_page) = median_requests(&host).await?;
     Ok(vec![
         Row::told("cold/first-answer", median(answers), "ms").at_most(20.0),
         Row::told("cold/from-nothing", median(starts), "ms"),
-        Row::told("cold/request", request, "ms").at_most(0.2),
-        Row::told("cold/request/own-instance", fresh, "ms"),
+        Row::told("cold/request", request, "ms"),
+        Row::told("cold/request/host", own_page, "ms"),
+        Row::told("cold/request/instance", request - own_page, "ms").at_most(0.2),
+        Row::told("cold/request/instance-of-its-own", fresh - fresh_page, "ms"),
     ])
 }
 
-/// How long all of a request takes that does next to nothing, one after the other: in milliseconds. The client is one thread, which has none to wake but the host.
-async fn median_request(host: &Host) -> Result<f64> {
+/// How long all of a request takes that does next to nothing, one after the other, of an agent and of a page that the host answers without an instance: in milliseconds. The client is one
+/// thread, which has none to wake but the host.
+async fn median_requests(host: &Host) -> Result<(f64, f64)> {
     const REQUESTS: usize = 2_000;
-    let url = format!("{}/health", host.agent(0));
+    let urls = [
+        format!("{}/health", host.agent(0)),
+        format!("{}/.well-known/spin/health", host.url()),
+    ];
     let requests = async move {
         let http = Http::new();
-        let mut each = Vec::new();
+        let mut each = [Vec::new(), Vec::new()];
+        // In turn, so that whatever else the machine does concerns both.
         for _ in 0..REQUESTS {
-            each.push(http.time(&url).await.context("no answer")?.as_secs_f64() * 1e3);
+            for (url, each) in urls.iter().zip(&mut each) {
+                each.push(http.time(url).await.context("no answer")?.as_secs_f64() * 1e3);
+            }
         }
-        anyhow::Ok(median(each))
+        let [agent, page] = each;
+        anyhow::Ok((median(agent), median(page)))
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio::task::spawn_blocking(move || runtime.block_on(requests)).await?
 }
 
-/// One client, then ever more.
+/// One client, then ever more, who ask the same; and a crowd in which each asks something of its own, so that no two can be answered together.
 pub(crate) async fn spike(program: &Path) -> Result<Vec<Row>> {
     const DURATION: Duration = Duration::from_secs(5);
     let http = Http::new();
@@ -159,13 +169,14 @@ pub(crate) async fn spike(program: &Path) -> Result<Vec<Row>> {
     let host = loaded(program, folder.path(), &http, SMALL, &["--no-carrier"]).await?;
     let url = format!("{}/state", host.agent(0));
     let mut rows = Vec::new();
-    for clients in [1, 10, 100, 1000] {
-        let latencies = http.crowd(&url, clients, DURATION).await;
-        let name = format!("spike/{clients}");
+    for (clients, same) in [(1, true), (10, true), (100, true), (1000, true), (1000, false)] {
+        let latencies = Http::crowd(&url, clients, same, DURATION).await;
+        let name = format!("spike/{clients}{}", if same { "" } else { "/own" });
+        let p99 = Row::told(format!("{name}/p99"), latencies.millis(0.99), "ms");
         rows.extend([
             Row::told(format!("{name}/rate"), latencies.rate(), "answers per second"),
             Row::told(format!("{name}/errors"), latencies.errors as f64, "requests").at_most(0.0),
-            Row::told(format!("{name}/p99"), latencies.millis(0.99), "ms").at_most(100.0),
+            if same { p99.at_most(100.0) } else { p99 },
         ]);
     }
     let process = host.process.as_ref().context("the host runs")?;

@@ -219,6 +219,10 @@ fn handle(request: Request) -> Response {
         // Anybody may look. What changes something takes a page of the same origin, or one that is configured.
         response.set_header("access-control-allow-origin", "*");
     }
+    if matches!(request.method(), Method::Get) && *response.status() < 400 {
+        // It depends on the request's path, query and headers alone: of a crowd that asks the same at once, the embedded host answers all together.
+        response.set_header("eqmesh-collapsible", "yes");
+    }
     response.set_header("access-control-expose-headers", "etag, retry-after");
     response.set_header("x-content-type-options", "nosniff");
     if matches!(request.method(), Method::Head) {

@@ -22,6 +22,7 @@ use wasmtime::component::{Component as Binary, Linker};
 use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
+use crate::collapse::{Boarded, Flights};
 use crate::database::{Database, DatabaseError};
 use crate::engine::{Footprint, engine};
 use crate::guest::{Guest, HasVariables, bindings};
@@ -163,6 +164,7 @@ pub(crate) struct Service {
     pub(crate) allowed_outbound_hosts: AllowedHosts,
     pub(crate) idle: Idle,
     pub(crate) gate: Gate,
+    flights: Flights,
 }
 
 impl Host {
@@ -251,6 +253,7 @@ impl Host {
                 allowed_outbound_hosts: component.allowed_outbound_hosts.clone(),
                 idle: Idle::default(),
                 gate: Gate::new(limits.concurrency, limits.queue),
+                flights: Flights::default(),
             };
             services.insert(id, service);
         }
@@ -369,10 +372,23 @@ impl Shared {
             return plain(StatusCode::BAD_REQUEST, "the Host header is no host");
         }
         let service = &self.services[found.route.component()];
-        let Some(admitted) = self.enter(&self.admission).await else {
-            return self.busy(service, &found);
+        let started = Instant::now();
+        let ticket = match service.flights.board(&request).await {
+            Boarded::Runs(ticket) => ticket,
+            Boarded::Answered(response) => {
+                let status = response.status().as_u16();
+                self.metrics.collapsed(&service.id);
+                self.metrics
+                    .answered(&service.id, found.route.raw(), status, started.elapsed());
+                tracing::debug!(component = &*service.id, path, status, "answered with another request");
+                return response.map(full);
+            }
         };
-        self.serve(service, &found, request, client, 1, Some(admitted)).await
+        let response = match self.enter(&self.admission).await {
+            Some(admitted) => self.serve(service, &found, request, client, 1, Some(admitted)).await,
+            None => self.busy(service, &found),
+        };
+        ticket.hand_on(response).await
     }
 
     /// What the host answers itself.

@@ -16,6 +16,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod collapse;
 pub mod database;
 mod engine;
 mod guest;

@@ -27,6 +27,7 @@ struct Inner {
     duration: Family<ComponentLabels, Histogram>,
     instances: Family<ComponentLabels, Gauge>,
     made: Family<ComponentLabels, Counter>,
+    collapsed: Family<ComponentLabels, Counter>,
     refused: Family<RefusedLabels, Counter>,
     memory: Gauge,
     connections: Gauge,
@@ -143,6 +144,7 @@ impl Metrics {
         let duration = Family::new_with_constructor(durations as fn() -> Histogram);
         let instances = Family::default();
         let made = Family::default();
+        let collapsed = Family::default();
         let refused = Family::default();
         let memory = Gauge::default();
         let connections = Gauge::default();
@@ -164,6 +166,11 @@ impl Metrics {
             "made_instances",
             "Instances that were made; other requests were answered by one that had waited",
             made.clone(),
+        );
+        registry.register(
+            "collapsed_requests",
+            "Requests that were answered together with another one",
+            collapsed.clone(),
         );
         registry.register("refused_requests", "Requests that met a limit", refused.clone());
         registry.register_with_unit(
@@ -196,6 +203,7 @@ impl Metrics {
             duration,
             instances,
             made,
+            collapsed,
             refused,
             memory,
             connections,
@@ -243,6 +251,11 @@ impl Metrics {
     pub(crate) fn made(&self, component: &Arc<str>) {
         let component = Arc::clone(component);
         self.inner.made.get_or_create(&ComponentLabels { component }).inc();
+    }
+
+    pub(crate) fn collapsed(&self, component: &Arc<str>) {
+        let component = Arc::clone(component);
+        self.inner.collapsed.get_or_create(&ComponentLabels { component }).inc();
     }
 
     /// Counts a connection for as long as the guard lives.

@@ -241,7 +241,7 @@ struct Task {
 }
 
 /// How often an instance that has begun its answer may give way before the answer is taken to be a stream.
-const YIELDS: usize = 4;
+const YIELDS: usize = 20;
 
 /// How far an instance is.
 enum First {

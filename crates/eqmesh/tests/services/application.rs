@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use eqmesh_gateway::{Gateway, InProcess, Options as GatewayOptions, Subjects};
+use eqmesh_host::metrics::Metrics;
 use eqmesh_host::variables::Values;
 use eqmesh_host::{Host, Options};
 use eqmesh_replica::AgentId;
@@ -52,6 +53,7 @@ pub(crate) struct Application {
     runtime: Option<Runtime>,
     stops: Vec<oneshot::Sender<()>>,
     pub(crate) url: String,
+    metrics: Metrics,
     agent: ureq::Agent,
 }
 
@@ -94,6 +96,7 @@ impl Application {
         };
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        let metrics = host.metrics().clone();
         let mut stops = Vec::new();
         let (stop, stopped) = oneshot::channel::<()>();
         stops.push(stop);
@@ -120,6 +123,7 @@ impl Application {
             runtime: Some(runtime),
             stops,
             url,
+            metrics,
             agent: configuration.into(),
         }
     }
@@ -142,6 +146,14 @@ impl Application {
             headers: response.headers().clone(),
             body: response.body_mut().read_to_vec().unwrap(),
         }
+    }
+
+    /// How many requests to a component were answered together with another one.
+    pub(crate) fn collapsed(&self, component: &str) -> u64 {
+        let name = format!("eqmesh_collapsed_requests_total{{component=\"{component}\"}} ");
+        let text = self.metrics.text();
+        let count = text.lines().find_map(|line| line.strip_prefix(&name));
+        count.map_or(0, |count| count.parse().unwrap())
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

@@ -108,6 +108,34 @@ fn requests_are_answered_as_http_says() {
 }
 
 #[test]
+fn a_crowd_that_asks_the_same_is_answered_together() {
+    let state = tempfile::tempdir().unwrap();
+    let network = Application::start(state.path(), false);
+    for (path, component) in [("/agent/4/state", "agent4"), ("/status", "dashboard")] {
+        let alone = network.get(path);
+        assert_eq!(alone.header("eqmesh-collapsible"), None);
+        // Whether two are there at once is up to the machine: it happens soon.
+        let asked = (0..500).find(|_| {
+            std::thread::scope(|scope| {
+                let crowd: Vec<_> = (0..8).map(|_| scope.spawn(|| network.get(path))).collect();
+                for member in crowd {
+                    let answer = member.join().unwrap();
+                    assert_eq!((answer.status, answer.header("etag").is_some()), (200, true));
+                    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+                    assert_eq!(answer.header("eqmesh-collapsible"), None);
+                }
+            });
+            network.collapsed(component) > 0
+        });
+        assert!(asked.is_some(), "{path}: each was answered by itself");
+        // What changes something, or is somebody's own, is not.
+        let before = network.collapsed(component);
+        network.request("GET", path, &[("authorization", "Bearer mine")], b"");
+        assert_eq!(network.collapsed(component), before);
+    }
+}
+
+#[test]
 fn deliveries_are_believed_only_if_they_are_signed() {
     let state = tempfile::tempdir().unwrap();
     let network = Application::start(state.path(), false);

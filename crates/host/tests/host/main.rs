@@ -2,6 +2,7 @@
 
 mod application;
 mod chaining;
+mod collapse;
 mod keyvalue;
 mod limits;
 mod loading;

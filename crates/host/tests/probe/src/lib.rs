@@ -70,6 +70,15 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
             eprint!("to the error");
             Ok(String::new())
         }
+        ["collapsible", ..] if header("x-fail").is_some() => {
+            std::thread::sleep(Duration::from_millis(100));
+            Err("as asked".to_owned())
+        }
+        // Which request of this instance it is, after a while.
+        ["collapsible", milliseconds] | ["private", milliseconds] => {
+            std::thread::sleep(Duration::from_millis(number(milliseconds) as u64));
+            Ok((TURNS.fetch_add(1, Ordering::Relaxed) + 1).to_string())
+        }
         // Which request of this instance it is.
         ["turn", ..] => Ok((TURNS.fetch_add(1, Ordering::Relaxed) + 1).to_string()),
         ["keep"] => {
@@ -93,6 +102,9 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
     };
     let response = Response::builder().status(status).header("content-type", "text/plain").body(text).build();
     let (fields, body) = (Fields::new(), response.into_body());
+    if segments.first() == Some(&"collapsible") && status == 200 {
+        fields.append(&"eqmesh-collapsible".to_owned(), &b"yes".to_vec()).unwrap();
+    }
     let response = OutgoingResponse::new(fields);
     response.set_status_code(status).unwrap();
     out.set_with_body(response, body).await.unwrap();
