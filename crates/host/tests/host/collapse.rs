@@ -15,8 +15,11 @@ fn counted(app: &Application, name: &str) -> u32 {
     })
 }
 
+/// A method, a path and headers.
+type Asked<'a> = (Method, &'a str, &'a [(&'a str, &'a str)]);
+
 /// What these are answered that all come at once, in the order of the requests.
-async fn at_once(app: &Application, requests: &[(Method, &str, &[(&str, &str)])]) -> Vec<(StatusCode, String)> {
+async fn at_once(app: &Application, requests: &[Asked<'_>]) -> Vec<(StatusCode, String)> {
     join_all(requests.iter().map(async |(method, path, headers)| {
         let response = app.send(request(method.clone(), path, headers, "")).await;
         assert!(!response.headers().contains_key("eqmesh-collapsible"), "{path}");
@@ -49,7 +52,7 @@ async fn what_differs_or_is_somebodys_own_is_answered_by_itself() {
     let app = Application::new(Limits::default());
     let path = "/collapsible/100";
     assert_eq!(app.get(path).await, ok("1"));
-    let different: [(Method, &str, &[(&str, &str)]); 9] = [
+    let different: [Asked<'_>; 9] = [
         (GET, path, &[]),
         (GET, "/collapsible/100?a", &[]),
         (GET, "/collapsible/101", &[]),
@@ -92,7 +95,7 @@ async fn a_component_that_does_not_allow_it_answers_each() {
 async fn a_failure_is_nobody_elses() {
     let app = Application::new(Limits::default());
     assert_eq!(app.get("/collapsible/0").await, ok("1"));
-    let failing: (Method, &str, &[(&str, &str)]) = (GET, "/collapsible/0", &[("x-fail", "yes")]);
+    let failing: Asked<'_> = (GET, "/collapsible/0", &[("x-fail", "yes")]);
     let answers = at_once(&app, &vec![failing; 6]).await;
     assert_eq!(
         answers,
