@@ -5,8 +5,7 @@ use crate::graph::{EGraph, OperatorId, RowId};
 /// Rows by operator, and by class grouped by operator, in compressed sparse rows: flat arrays and offsets. Rows of one group ascend.
 #[derive(Clone, Debug, Default)]
 struct Groups {
-    operator_starts: Vec<u32>,
-    operator_rows: Vec<u32>,
+    by_operator: Lists,
     class_starts: Vec<u32>,
     class_rows: Vec<u32>,
     /// The operator of each entry of `class_rows`.
@@ -42,18 +41,13 @@ struct Lists {
 }
 
 impl Lists {
-    /// Those of some rows by operator that are wanted, in the memory that there is.
-    fn refill(&mut self, groups: &Groups, mut wanted: impl FnMut(u32) -> bool) {
+    /// Those of others that are wanted, in the memory that there is.
+    fn choose(&mut self, others: &Lists, mut wanted: impl FnMut(u32) -> bool) {
         self.starts.clear();
         self.rows.clear();
         self.starts.push(0);
-        // What counts the operators' rows has a place more than there are operators, for the end, and one that counting needed.
-        for bounds in groups
-            .operator_starts
-            .windows(2)
-            .take(groups.operator_starts.len().saturating_sub(2))
-        {
-            let rows = &groups.operator_rows[bounds[0] as usize..bounds[1] as usize];
+        for bounds in others.starts.windows(2) {
+            let rows = &others.rows[bounds[0] as usize..bounds[1] as usize];
             self.rows.extend(rows.iter().copied().filter(|&row| wanted(row)));
             self.starts.push(self.rows.len() as u32);
         }
@@ -63,6 +57,7 @@ impl Lists {
         let operator = operator.0 as usize;
         match (self.starts.get(operator), self.starts.get(operator + 1)) {
             (Some(&from), Some(&to)) => &self.rows[from as usize..to as usize],
+            // Declared later: no rows yet.
             _ => &[],
         }
     }
@@ -87,44 +82,32 @@ fn zero(numbers: &mut Vec<u32>, len: usize) {
 impl Groups {
     /// Two counting sorts of rows that ascend, given with their operators and classes, in the memory that there is: O(rows + operators + classes).
     fn refill(&mut self, graph: &EGraph, rows: impl Iterator<Item = (u32, u32, u32)> + Clone) {
-        zero(&mut self.operator_starts, graph.table_count() + 2);
+        zero(&mut self.by_operator.starts, graph.table_count() + 2);
         zero(&mut self.class_starts, graph.class_count() + 2);
         let mut count = 0;
         for (_, operator, class) in rows.clone() {
-            self.operator_starts[operator as usize + 2] += 1;
+            self.by_operator.starts[operator as usize + 2] += 1;
             self.class_starts[class as usize + 2] += 1;
             count += 1;
         }
-        accumulate(&mut self.operator_starts);
+        accumulate(&mut self.by_operator.starts);
         accumulate(&mut self.class_starts);
-        zero(&mut self.operator_rows, count);
+        zero(&mut self.by_operator.rows, count);
         for (row, operator, _) in rows {
-            let at = &mut self.operator_starts[operator as usize + 1];
-            self.operator_rows[*at as usize] = row;
+            let at = &mut self.by_operator.starts[operator as usize + 1];
+            self.by_operator.rows[*at as usize] = row;
             *at += 1;
         }
         zero(&mut self.class_rows, count);
         zero(&mut self.class_operators, count);
         for operator in 0..graph.table_count() {
-            let rows = self.operator_starts[operator] as usize..self.operator_starts[operator + 1] as usize;
-            for &row in &self.operator_rows[rows] {
+            let rows = self.by_operator.starts[operator] as usize..self.by_operator.starts[operator + 1] as usize;
+            for &row in &self.by_operator.rows[rows] {
                 let at = &mut self.class_starts[graph.row_class(row) as usize + 1];
                 self.class_rows[*at as usize] = row;
                 self.class_operators[*at as usize] = operator as u32;
                 *at += 1;
             }
-        }
-    }
-
-    fn of_operator(&self, operator: OperatorId) -> &[u32] {
-        let operator = operator.0 as usize;
-        match (
-            self.operator_starts.get(operator),
-            self.operator_starts.get(operator + 1),
-        ) {
-            (Some(&from), Some(&to)) => &self.operator_rows[from as usize..to as usize],
-            // Declared after the index was built: no rows yet.
-            _ => &[],
         }
     }
 
@@ -198,16 +181,19 @@ impl Index {
         let Roots {
             all, recent, chosen, ..
         } = &mut self.roots;
-        let rows = self.all.operator_rows.iter().max().map_or(0, |&last| last as usize + 1);
+        let rows = &self.all.by_operator;
+        let places = rows.rows.iter().max().map_or(0, |&last| last as usize + 1);
         chosen.clear();
-        chosen.resize(rows.div_ceil(64), 0);
-        all.refill(&self.all, |row| {
+        chosen.resize(places.div_ceil(64), 0);
+        all.choose(rows, |row| {
             let own = owns(RowId(row));
             chosen[row as usize / 64] |= u64::from(own) << (row % 64);
             own
         });
         if self.since.is_some() {
-            recent.refill(&self.recent, |row| chosen[row as usize / 64] >> (row % 64) & 1 == 1);
+            recent.choose(&self.recent.by_operator, |row| {
+                chosen[row as usize / 64] >> (row % 64) & 1 == 1
+            });
         }
     }
 
@@ -230,7 +216,7 @@ impl Index {
 
     /// The rows of an operator, ascending.
     pub fn of_operator(&self, operator: OperatorId) -> &[u32] {
-        self.all.of_operator(operator)
+        self.all.by_operator.of_operator(operator)
     }
 
     /// The rows of a class, by operator.
@@ -250,7 +236,7 @@ impl Index {
 
     /// Of the rows of an operator, those that [`Index::sort_recent`] sorted out.
     pub(crate) fn recent_of_operator(&self, operator: OperatorId) -> &[u32] {
-        self.recent.of_operator(operator)
+        self.recent.by_operator.of_operator(operator)
     }
 
     /// Of the rows of an operator in a class, those that [`Index::sort_recent`] sorted out.

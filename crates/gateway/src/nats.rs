@@ -119,10 +119,13 @@ async fn patiently<T, E: std::fmt::Display>(
     what: &str,
     request: impl IntoFuture<Output = Result<T, E>>,
 ) -> Result<T, BrokerError> {
-    match timeout(PATIENCE * 2, request.into_future()).await {
-        Ok(answer) => answer.map_err(unavailable),
-        Err(_) => Err(BrokerError::Unavailable(format!("no answer to {what}"))),
-    }
+    in_time(what, request).await?.map_err(unavailable)
+}
+
+/// An answer of whatever kind, if it comes in time.
+async fn in_time<T>(what: &str, request: impl IntoFuture<Output = T>) -> Result<T, BrokerError> {
+    let answer = timeout(PATIENCE * 2, request.into_future()).await;
+    answer.map_err(|_| BrokerError::Unavailable(format!("no answer to {what}")))
 }
 
 impl Broker for Nats {

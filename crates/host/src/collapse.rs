@@ -59,6 +59,14 @@ enum Turn {
     Runs(Ticket),
 }
 
+/// Where a request is among those like it.
+enum Entered {
+    /// Behind one that is under way.
+    Waits(oneshot::Receiver<Turn>),
+    /// The first: others wait for it under this key.
+    First(Key),
+}
+
 /// How a request is answered.
 pub(crate) enum Boarded {
     /// With another one.
@@ -83,52 +91,50 @@ impl Flights {
 
     /// Waits until the request has been answered with another one, or is to be answered by an instance: at once, unless the same is under way.
     pub(crate) fn board(&self, request: &Request<WasiBody>) -> impl Future<Output = Boarded> + use<> {
-        let path = can_be_shared(request).then(|| Box::from(request.uri().path()));
-        let flights = self.clone();
-        let ticket = |key| Ticket {
-            flights: flights.clone(),
-            path: path.clone(),
-            key,
+        let mut own = Ticket {
+            flights: self.clone(),
+            path: can_be_shared(request).then(|| request.uri().path().into()),
+            key: None,
         };
-        let entry = match &path {
-            Some(path) => self.enter(path, || key(request)),
-            None => Err(None),
-        };
-        let entry = match entry {
-            Ok(turn) => Ok((turn, ticket(None))),
-            Err(key) => Err(ticket(key)),
+        let turn = match own.path.as_deref().and_then(|path| self.enter(path, request)) {
+            Some(Entered::Waits(turn)) => Some(turn),
+            Some(Entered::First(key)) => {
+                own.key = Some(key);
+                None
+            }
+            None => None,
         };
         async {
-            match entry {
-                Err(ticket) => Boarded::Runs(ticket),
-                Ok((turn, alone)) => match turn.await {
-                    Ok(Turn::Answered(response)) => Boarded::Answered(response),
-                    Ok(Turn::Runs(ticket)) => Boarded::Runs(ticket),
-                    // Whoever was to answer is gone, or may not.
-                    Err(_) => Boarded::Runs(alone),
-                },
+            let Some(turn) = turn else {
+                return Boarded::Runs(own);
+            };
+            match turn.await {
+                Ok(Turn::Answered(response)) => Boarded::Answered(response),
+                Ok(Turn::Runs(ticket)) => Boarded::Runs(ticket),
+                // Whoever was to answer is gone, or may not.
+                Err(_) => Boarded::Runs(own),
             }
         }
     }
 
-    /// What to wait for. If there is nothing, the key under which others wait from now on, or none if they may not.
-    fn enter(&self, path: &str, key: impl FnOnce() -> Key) -> Result<oneshot::Receiver<Turn>, Option<Key>> {
+    /// Where a request is among those like it; none if it is not known that they may be collapsed.
+    fn enter(&self, path: &str, request: &Request<WasiBody>) -> Option<Entered> {
         let mut state = self.lock();
         if !state.paths.contains(path) {
-            return Err(None);
+            return None;
         }
-        match state.under_way.entry(key()) {
+        Some(match state.under_way.entry(key(request)) {
             Entry::Occupied(mut flight) => {
                 let (sender, turn) = oneshot::channel();
                 flight.get_mut().next.push(sender);
-                Ok(turn)
+                Entered::Waits(turn)
             }
             Entry::Vacant(place) => {
                 let key = place.key().clone();
                 place.insert(Flight::default());
-                Err(Some(key))
+                Entered::First(key)
             }
-        }
+        })
     }
 
     /// Gives an answer to all that were aboard, and lets the first of those that came later be answered for them all.

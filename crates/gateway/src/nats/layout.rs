@@ -7,9 +7,8 @@ use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, ErrorCode};
 use eqmesh_replica::AgentId;
-use tokio::time::timeout;
 
-use super::{Nats, PATIENCE, patiently, unavailable};
+use super::{Nats, in_time, patiently, unavailable};
 use crate::broker::BrokerError;
 use crate::route::Subjects;
 
@@ -188,12 +187,8 @@ impl Nats {
         if !layout.restricted {
             for config in layout.streams() {
                 let (name, bytes) = (config.name.clone(), config.max_bytes);
-                let request = jetstream.create_or_update_stream(config).into_future();
-                let Ok(made) = timeout(PATIENCE * 2, request).await else {
-                    return Err(BrokerError::Unavailable(format!(
-                        "no answer to making the stream {name}"
-                    )));
-                };
+                let request = jetstream.create_or_update_stream(config);
+                let made = in_time(&format!("making the stream {name}"), request).await?;
                 made.map_err(|error| not_made(&name, bytes, &error))?;
             }
         }

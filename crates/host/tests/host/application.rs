@@ -93,6 +93,16 @@ impl Application {
         whole(self.send(request(Method::GET, path, &[], "")).await).await
     }
 
+    /// What the first metric says whose name, and labels, begin like this; 0 if there is none.
+    pub(crate) fn counted(&self, name: &str) -> u32 {
+        let text = self.host.metrics().text();
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.map_or(0, |line| {
+            let count = line.rsplit(' ').next().expect("a line has a value");
+            count.parse().expect("a count")
+        })
+    }
+
     /// The text of the answer to a POST that succeeds.
     pub(crate) async fn post(&self, path: &str, body: impl Into<Bytes>) -> String {
         let (status, text) = whole(self.send(request(Method::POST, path, &[], body)).await).await;

@@ -6,15 +6,6 @@ use http::{Method, StatusCode};
 
 use crate::application::{Application, request, whole};
 
-fn counted(app: &Application, name: &str) -> u32 {
-    let text = app.host.metrics().text();
-    let mut lines = text.lines().filter(|line| line.starts_with(name));
-    lines.next().map_or(0, |line| {
-        let count = line.rsplit(' ').next().expect("a line has a value");
-        count.parse().expect("a count")
-    })
-}
-
 /// A method, a path and headers.
 type Asked<'a> = (Method, &'a str, &'a [(&'a str, &'a str)]);
 
@@ -42,8 +33,8 @@ async fn those_that_come_during_a_request_are_answered_by_the_next_one() {
     let answers = at_once(&app, &vec![(GET, "/collapsible/100", &[][..]); 10]).await;
     // Nine came after the one that runs had begun.
     assert_eq!(answers, [&[ok("2")][..], &vec![ok("3"); 9][..]].concat());
-    assert_eq!(counted(&app, "eqmesh_collapsed_requests_total"), 8);
-    assert_eq!(counted(&app, "eqmesh_http_requests_total"), 11);
+    assert_eq!(app.counted("eqmesh_collapsed_requests_total"), 8);
+    assert_eq!(app.counted("eqmesh_http_requests_total"), 11);
     assert_eq!(app.get("/collapsible/100").await, ok("4"));
 }
 
@@ -79,7 +70,7 @@ async fn what_differs_or_is_somebodys_own_is_answered_by_itself() {
         ],
     )
     .await;
-    assert_eq!(counted(&app, "eqmesh_collapsed_requests_total"), 1);
+    assert_eq!(app.counted("eqmesh_collapsed_requests_total"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +79,7 @@ async fn a_component_that_does_not_allow_it_answers_each() {
     assert_eq!(app.get("/private/50").await, ok("1"));
     let answers = at_once(&app, &vec![(GET, "/private/50", &[][..]); 5]).await;
     assert!(answers.contains(&ok("2")) && answers.contains(&ok("1")), "{answers:?}");
-    assert_eq!(counted(&app, "eqmesh_collapsed_requests_total"), 0);
+    assert_eq!(app.counted("eqmesh_collapsed_requests_total"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +92,7 @@ async fn a_failure_is_nobody_elses() {
         answers,
         vec![(StatusCode::INTERNAL_SERVER_ERROR, "as asked".to_owned()); 6]
     );
-    assert_eq!(counted(&app, "eqmesh_collapsed_requests_total"), 0);
+    assert_eq!(app.counted("eqmesh_collapsed_requests_total"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,12 +114,12 @@ async fn who_goes_away_leaves_the_others_to_be_answered() {
     // Only one that waits goes: the next in line takes its turn.
     let (mut first, mut second) = (Box::pin(ask()), Box::pin(ask()));
     assert!(futures::poll!(&mut first).is_pending() && futures::poll!(&mut second).is_pending());
-    let before = counted(&app, "eqmesh_collapsed_requests_total");
+    let before = app.counted("eqmesh_collapsed_requests_total");
     let mut others = Box::pin(join_all((0..4).map(|_| ask())));
     assert!(futures::poll!(&mut others).is_pending());
     drop(second);
     assert_eq!(first.await.0, StatusCode::OK);
     let others = others.await;
     assert!(others.iter().all(|answer| *answer == others[0]), "{others:?}");
-    assert_eq!(counted(&app, "eqmesh_collapsed_requests_total"), before + 3);
+    assert_eq!(app.counted("eqmesh_collapsed_requests_total"), before + 3);
 }

@@ -18,11 +18,7 @@ async fn turns(app: &Application, paths: &[&str]) -> Vec<String> {
 }
 
 fn made(app: &Application) -> u32 {
-    let text = app.host.metrics().text();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("eqmesh_made_instances_total{component=\"one\"} "));
-    line.expect("it is counted").parse().expect("a count")
+    app.counted("eqmesh_made_instances_total{component=\"one\"}")
 }
 
 #[tokio::test(flavor = "multi_thread")]

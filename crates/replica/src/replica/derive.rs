@@ -52,10 +52,10 @@ impl Replica {
             generation,
             spare: &mut self.spare.graph,
             draft: self.draft.as_ref(),
-            worth_a_copy: if share.count == 1 {
-                WORTH_A_COPY_ALONE
-            } else {
+            worth_a_copy: if share.is_part() {
                 WORTH_A_COPY
+            } else {
+                WORTH_A_COPY_ALONE
             },
             ahead,
         };
@@ -67,12 +67,7 @@ impl Replica {
             let mut ended = known.matcher.search(
                 &mut self.graph,
                 &index,
-                Scope {
-                    ground: &ground,
-                    since,
-                    chosen: share.count > 1,
-                    owns_ground: share.index == 0,
-                },
+                share.scope(&ground, since),
                 &mut batch,
                 |graph, batch| derivation.look(graph, known, batch),
             );
@@ -115,12 +110,7 @@ impl Replica {
             let ended = matcher.search(
                 &mut self.graph,
                 &index,
-                Scope {
-                    ground: &ground,
-                    since,
-                    chosen: share.count > 1,
-                    owns_ground: share.index == 0,
-                },
+                share.scope(&ground, since),
                 &mut batch,
                 |_, batch| {
                     count(batch);
@@ -169,7 +159,7 @@ impl Replica {
         if let Some(since) = plan.iter().filter_map(|&(_, _, since)| since).min() {
             index.sort_recent(&self.graph, since);
         }
-        if share.count > 1 {
+        if share.is_part() {
             let choice = u128::from(self.generation) << 64 | u128::from(share.index) << 32 | u128::from(share.count);
             let births = &self.births;
             index.choose_roots(choice, |row| share.holds(births[row.0 as usize].name));
@@ -408,6 +398,21 @@ const WORTH_A_COPY: usize = 4;
 const WORTH_A_COPY_ALONE: usize = 16;
 
 impl Share {
+    /// Whether others search the rest.
+    fn is_part(self) -> bool {
+        self.count > 1
+    }
+
+    /// What is searched for it, in an index whose roots are chosen if it is a part.
+    fn scope(self, ground: &Ground, since: Option<u32>) -> Scope<'_> {
+        Scope {
+            ground,
+            since,
+            chosen: self.is_part(),
+            owns_ground: self.index == 0,
+        }
+    }
+
     /// Whether the matches at a root of this name are in it.
     fn holds(self, name: Name) -> bool {
         let mixed = ((u64::from(name.agent.0) << 32) | u64::from(name.ordinal)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
