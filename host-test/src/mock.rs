@@ -274,7 +274,7 @@ impl HostGraph for MockState {
         not_for_streams("explain")
     }
 
-    fn rows(&mut self, _: Resource<Mock>, _: String, _: u32) -> Result<Vec<Row>, Fault> {
+    fn rows(&mut self, _: Resource<Mock>, _: String, _: u32, _: u32) -> Result<Vec<Row>, Fault> {
         not_for_streams("rows")
     }
 

@@ -217,8 +217,8 @@ fn every_agent_answers_every_question() {
         assert_fault!(on!(agent, call_extract, "(Num", 1, CostModel::Tree, None), Malformed);
         assert_fault!(on!(agent, call_explain, START, "(Var \"x\")"), Refused);
         assert_eq!(on!(agent, call_explain, START, START).unwrap().steps.len(), 0);
-        assert_fault!(on!(agent, call_rows, "Nosuch", 3), Unknown);
-        assert_eq!(on!(agent, call_rows, "Var", 9).unwrap().len(), 2);
+        assert_fault!(on!(agent, call_rows, "Nosuch", 0, 3), Unknown);
+        assert_eq!(on!(agent, call_rows, "Var", 0, 9).unwrap().len(), 2);
         let shown = on!(agent, call_neighbourhood, Some("start"), &[], 40).unwrap();
         assert_eq!(
             shown.classes.len() as u64,

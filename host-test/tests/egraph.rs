@@ -825,11 +825,12 @@ fn rows_are_listed_in_canonical_order() {
     on!(egraph, graph, call_unite, "(f b)", "a").unwrap();
     on!(egraph, graph, call_insert, "(f c)", None, Color::Green).unwrap();
     settle(&mut egraph, graph);
-    let rows = on!(egraph, graph, call_rows, "f", 9).unwrap();
+    let rows = on!(egraph, graph, call_rows, "f", 0, 9).unwrap();
     let shown: Vec<_> = rows.iter().map(|row| (row.node.as_str(), row.class.as_str())).collect();
     assert_eq!(shown, [("(f b)", "a"), ("(f c)", "(f c)")]);
-    assert_eq!(on!(egraph, graph, call_rows, "f", 1).unwrap(), rows[..1]);
-    assert_fault!(on!(egraph, graph, call_rows, "nosuch", 1), Unknown, "nosuch");
+    assert_eq!(on!(egraph, graph, call_rows, "f", 0, 1).unwrap(), rows[..1]);
+    assert_eq!(on!(egraph, graph, call_rows, "f", 1, 9).unwrap(), rows[1..]);
+    assert_fault!(on!(egraph, graph, call_rows, "nosuch", 0, 1), Unknown, "nosuch");
 }
 
 #[test]

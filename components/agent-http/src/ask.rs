@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use eqmesh_agent::Diagnostic;
 use eqmesh_guest::types;
+use eqmesh_http::{Asked, Problem, answer, etag, json, tagged, unchanged};
 use eqmesh_replica::Fault;
 use eqmesh_service::{ColorNames, ServiceError, hex, label};
 use eqmesh_trace::{Document, Drawing, Timeline, perfetto, svg};
@@ -12,21 +13,26 @@ use spin_sdk::http::Response;
 
 use crate::look::names;
 use crate::ports::Imported;
-use crate::problem::Problem;
-use crate::{Agent, Asked, answer, json, tagged, unchanged};
+use crate::{Agent, problem};
 
 /// The most e-nodes on one page.
 const MAX_PAGE: u64 = 1_000;
+
+/// A page is full with so many bytes of text, too,
+const PAGE_BYTES: usize = 4 << 20;
+
+/// which are asked for in parts of about so many.
+const PART_BYTES: usize = 1 << 20;
 
 /// The most terms that one question brings.
 const MAX_VARIANTS: u64 = 1_000;
 
 fn failed(error: ServiceError) -> Problem {
-    Problem::of(error, "")
+    problem::of(error, "")
 }
 
 pub(crate) fn fault(own: types::Fault) -> Problem {
-    Problem::fault(&Fault::from(own))
+    problem::fault(&Fault::from(own))
 }
 
 pub(crate) fn plain(own: eqmesh_language::Diagnostic) -> Diagnostic {
@@ -51,14 +57,15 @@ pub(crate) fn answered(
     if asked.header("if-none-match").is_some() {
         let glance = agent.glance().map_err(failed)?;
         let digest = &glance.state.state_digest;
+        let tag = etag(digest);
         // One that has not worked has none yet.
-        if !digest.is_empty() && asked.has(digest) {
-            return Ok(unchanged(digest));
+        if !digest.is_empty() && asked.has(&tag) {
+            return Ok(unchanged(&tag));
         }
     }
     let answered = agent.ask(|member| {
         let digest = hex(&member.0.summary().state_digest);
-        tagged(asked, &digest, || answer(member, &digest))
+        tagged(asked, &etag(&digest), || answer(member, &digest))
     });
     answered.map_err(failed)?
 }
@@ -71,13 +78,13 @@ pub(crate) fn state(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
     // The state digest says when the facts change; the rest of the state also changes without them.
     let queue = state.queue;
     let digest = state.state_digest.get(..32).unwrap_or("none");
-    let tag = format!(
+    let tag = etag(&format!(
         "{digest}-{:x}-{:x}-{:x}-{}",
         state.updated_at,
         queue.inbox,
         queue.outbox,
         u8::from(queue.working)
-    );
+    ));
     tagged(asked, &tag, || Ok(answer(200, "application/json", glance.json.clone())))
 }
 
@@ -170,23 +177,27 @@ pub(crate) fn egraph(agent: &Agent, asked: &Asked) -> Result<Response, Problem> 
         );
         let operators = sizes.keys().filter(|name| wanted.is_none_or(|wanted| wanted == *name));
         let operators = operators.skip_while(|name| at.as_ref().is_some_and(|at| at > *name));
-        let (mut rows, mut next) = (Vec::new(), None);
+        let (mut rows, mut next, mut shown) = (Vec::new(), None, 0);
         'pages: for operator in operators {
             let mut offset = if at.as_ref() == Some(operator) { begin } else { 0 };
-            // Rows are asked for in growing parts, since what is not shown need not be written out.
-            let all = u32::try_from(sizes[operator]).unwrap_or(u32::MAX);
-            while offset < all {
-                let upto = offset.saturating_add(4 * limit as u32).min(all);
-                let found = member.0.rows(operator, upto).map_err(fault)?;
-                let end = found.len() as u32;
-                for row in found.into_iter().skip(offset as usize) {
-                    if rows.len() == limit {
+            // As many at a time as have about so many bytes: texts are long where terms are deep.
+            let mut part = 256;
+            loop {
+                let found = member.0.rows(operator, offset, part).map_err(fault)?;
+                if found.is_empty() {
+                    break;
+                }
+                let bytes: usize = found.iter().map(|row| row.node.len() + row.class.len()).sum();
+                part = (found.len() * PART_BYTES / bytes.max(1)).clamp(16, 1 << 15) as u32;
+                for row in found {
+                    if rows.len() == limit || shown >= PAGE_BYTES {
                         next = Some(format!("{operator}.{offset}"));
                         break 'pages;
                     }
                     offset += 1;
                     let colored = row.colors.intersects(color);
                     if colored && row.node.contains(contains) && class.is_none_or(|class| class == row.class) {
+                        shown += row.node.len() + row.class.len();
                         rows.push(Row {
                             operator: operator.clone(),
                             node: row.node,
@@ -194,9 +205,6 @@ pub(crate) fn egraph(agent: &Agent, asked: &Asked) -> Result<Response, Problem> 
                             colors: names(row.colors),
                         });
                     }
-                }
-                if end < upto {
-                    break;
                 }
             }
         }
@@ -287,7 +295,7 @@ pub(crate) fn check(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
     let limit = asked.query.number("limit", 1, 1 << 20)?.max(1);
     answered(agent, asked, |member, digest| {
         let matches = member.0.check(facts, limit);
-        let matches = matches.map_err(|own| Problem::text(crate::ports::diagnostics(own), facts))?;
+        let matches = matches.map_err(|own| problem::text(crate::ports::diagnostics(own), facts))?;
         Ok(json(
             200,
             &Checked {
@@ -413,7 +421,7 @@ pub(crate) fn timeline(agent: &Agent, asked: &Asked) -> Result<Response, Problem
     let after = asked.query.number("after", 0, u64::MAX)?;
     let limit = asked.query.number("limit", 1_000, 100_000)? as usize;
     let format = match asked.query.parameter("format") {
-        None if asked.accepts("image/svg+xml") => "svg",
+        None if asked.accepts("accept", "image/svg+xml") => "svg",
         None => "json",
         Some(format @ ("json" | "perfetto" | "svg")) => format,
         Some(other) => {

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use eqmesh_http::{Asked, Problem, answer, json};
 use eqmesh_language::COMMANDS;
 use eqmesh_language::reader::Forms;
 use eqmesh_replica::{AgentId, Budget, VersionVector};
@@ -10,8 +11,7 @@ use eqmesh_webhook::{BATCH_TYPE, Batch, MAX_BYTES};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::Response;
 
-use crate::problem::Problem;
-use crate::{Agent, Asked, answer, json};
+use crate::{Agent, problem};
 
 /// The longest program, in bytes.
 const MAX_PROGRAM: usize = 4 << 20;
@@ -63,7 +63,7 @@ pub(crate) fn message(agent: &Agent, asked: &Asked) -> Result<Response, Problem>
         }
         _ => return Err(Problem::media_type(&format!("{BATCH_TYPE} or {JSON}"))),
     };
-    let delivered = agent.deliver(&messages).map_err(|error| Problem::of(error, ""))?;
+    let delivered = agent.deliver(&messages).map_err(|error| problem::of(error, ""))?;
     Ok(json(
         200,
         &Stored {
@@ -146,7 +146,7 @@ pub(crate) fn sync(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
             blocks: blocks.iter().map(|block| BASE64_STANDARD.encode(block)).collect(),
         }
     });
-    Ok(json(200, &facts.map_err(|error| Problem::of(error, ""))?))
+    Ok(json(200, &facts.map_err(|error| problem::of(error, ""))?))
 }
 
 #[derive(Deserialize)]
@@ -172,7 +172,7 @@ struct Taken {
 /// The declarations, rules and terms of a program, each where it was: other commands become blanks, so that places in the one are places in the other.
 fn declarations(text: &str) -> Result<(String, Vec<Skipped>), Problem> {
     let wrong =
-        |own: Vec<eqmesh_language::Diagnostic>| Problem::text(own.into_iter().map(crate::ask::plain).collect(), text);
+        |own: Vec<eqmesh_language::Diagnostic>| problem::text(own.into_iter().map(crate::ask::plain).collect(), text);
     let forms = Forms::read(text).map_err(wrong)?;
     let mut declarations = text.to_owned().into_bytes();
     let mut skipped = Vec::new();
@@ -206,7 +206,7 @@ fn declarations(text: &str) -> Result<(String, Vec<Skipped>), Problem> {
             end: span.end as u32,
             error: true,
         };
-        return Err(Problem::text(vec![diagnostic], text));
+        return Err(problem::text(vec![diagnostic], text));
     }
     let declarations = String::from_utf8(declarations).expect("whole commands were replaced by blanks");
     Ok((declarations, skipped))
@@ -229,7 +229,7 @@ pub(crate) fn program(agent: &Agent, asked: &Asked) -> Result<Response, Problem>
     let (declarations, skipped) = declarations(&text)?;
     let taken = agent
         .submit(&declarations, PATIENCE)
-        .map_err(|error| Problem::of(error, &text))?;
+        .map_err(|error| problem::of(error, &text))?;
     Ok(json(
         200,
         &Taken {
@@ -260,8 +260,8 @@ pub(crate) fn step(agent: &Agent, asked: &Asked) -> Result<Response, Problem> {
             nodes: asked.query.number("nodes", 1 << 20, u64::MAX)?,
         },
     };
-    let worked = agent.work(task).map_err(|error: ServiceError| Problem::of(error, ""))?;
-    let mut response = if asked.accepts(BATCH_TYPE) {
+    let worked = agent.work(task).map_err(|error: ServiceError| problem::of(error, ""))?;
+    let mut response = if asked.accepts("accept", BATCH_TYPE) {
         answer(
             200,
             BATCH_TYPE,

@@ -1,10 +1,10 @@
 //! What the manifest says of this agent.
 
+use eqmesh_http::Problem;
 use eqmesh_replica::AgentId;
 use eqmesh_service::Settings;
 
 use crate::bindings::wasi::config::store;
-use crate::problem::Problem;
 
 /// The variables of the component.
 pub(crate) struct Configuration {

@@ -3,13 +3,13 @@
 use eqmesh_egraph::color::{Color, Colors};
 use eqmesh_egraph::neighbourhood::{ClassShown, MAX_CLASSES, NodeShown};
 use eqmesh_guest::types;
+use eqmesh_http::{Asked, Problem, json};
 use eqmesh_service::{ColorNames, ShownClass, ShownNeighbourhood, ShownNode};
 use serde::Serialize;
 use spin_sdk::http::Response;
 
+use crate::Agent;
 use crate::ask::{answered, fault};
-use crate::problem::Problem;
-use crate::{Agent, Asked, json};
 
 /// The most classes that a search brings.
 const MAX_FOUND: u64 = 1_000;

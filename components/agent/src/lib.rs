@@ -255,8 +255,8 @@ impl GuestNode for Node {
         Ok(self.0.borrow_mut().explain(&left, &right)?.into())
     }
 
-    fn rows(&self, operator: String, limit: u32) -> Result<Vec<types::Row>, types::Fault> {
-        let rows = self.0.borrow_mut().rows(&operator, limit)?;
+    fn rows(&self, operator: String, start: u32, limit: u32) -> Result<Vec<types::Row>, types::Fault> {
+        let rows = self.0.borrow_mut().rows(&operator, start, limit)?;
         Ok(rows.into_iter().map(types::Row::from).collect())
     }
 

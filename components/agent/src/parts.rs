@@ -196,8 +196,8 @@ impl Graph for egraph::Graph {
         Ok(egraph::Graph::explain(self, left, right)?.into())
     }
 
-    fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<Row>, Fault> {
-        let rows = egraph::Graph::rows(self, operator, limit)?;
+    fn rows(&mut self, operator: &str, start: u32, limit: u32) -> Result<Vec<Row>, Fault> {
+        let rows = egraph::Graph::rows(self, operator, start, limit)?;
         Ok(rows.into_iter().map(Row::from).collect())
     }
 

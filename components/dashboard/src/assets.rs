@@ -1,9 +1,7 @@
 //! The page and its parts, as they were built.
 
+use eqmesh_http::{Asked, Problem, answer, etag, tagged};
 use spin_sdk::http::Response;
-
-use crate::answer::{answer, tagged};
-use crate::asked::Asked;
 
 /// A file that is served as it is.
 pub(crate) struct Asset {
@@ -28,21 +26,20 @@ pub(crate) fn asset(path: &str) -> Option<&'static Asset> {
 }
 
 /// The file, compressed if the client takes that; it asks each time whether it has changed.
-pub(crate) fn serve(asked: &Asked, asset: &Asset) -> Response {
+pub(crate) fn serve(asked: &Asked, asset: &Asset) -> Result<Response, Problem> {
     let packed = asked.accepts("accept-encoding", "gzip");
     // What differs in its bytes differs in its tag.
-    let tag = format!("\"{}{}\"", asset.tag, if packed { "-gz" } else { "" });
+    let tag = etag(&format!("{}{}", asset.tag, if packed { "-gz" } else { "" }));
     let mut response = tagged(asked, &tag, || {
-        if packed {
-            let mut response = answer(200, asset.media, asset.packed.to_vec());
-            response.set_header("content-encoding", "gzip");
-            response
-        } else {
-            answer(200, asset.media, asset.plain.to_vec())
+        if !packed {
+            return Ok(answer(200, asset.media, asset.plain.to_vec()));
         }
-    });
+        let mut response = answer(200, asset.media, asset.packed.to_vec());
+        response.set_header("content-encoding", "gzip");
+        Ok(response)
+    })?;
     response.set_header("vary", "accept-encoding");
     response.set_header("content-security-policy", POLICY);
     response.set_header("referrer-policy", "no-referrer");
-    response
+    Ok(response)
 }

@@ -1,13 +1,12 @@
 //! `GET /view/egraph` and `GET /view/search`: the classes around one, laid out, and where to begin.
 
+use eqmesh_http::{Asked, Problem, json, unchanged};
 use eqmesh_service::ShownNeighbourhood;
 use eqmesh_view::egraph::{Picture, short};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::Response;
 
-use crate::answer::{Problem, json, unchanged};
-use crate::asked::Asked;
-use crate::network::{Told, question};
+use crate::network::{Told, question, silent};
 
 /// The agent that is asked; the first if none is named.
 fn agent(asked: &Asked, agents: u32) -> Result<u32, Problem> {
@@ -39,7 +38,7 @@ async fn made_of<T: for<'de> Deserialize<'de>, M: Serialize>(
         Told::Unchanged(tag) => Ok(unchanged(&own(&tag))),
         Told::Answer(body, tag) => {
             let told = serde_json::from_slice(&body)
-                .map_err(|error| Problem::silent(agent, &format!("its answer is none: {error}")))?;
+                .map_err(|error| silent(agent, &format!("its answer is none: {error}")))?;
             let mut response = json(200, &make(told));
             if let Some(tag) = tag {
                 response.set_header("etag", own(&tag));

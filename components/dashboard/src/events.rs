@@ -47,14 +47,11 @@ pub(crate) async fn stream(agents: u32, out: ResponseOutparam) {
         while start.elapsed() < LASTS {
             // A stream whose client has gone is closed; asking costs nothing, and nothing has to be written for it.
             stream.check_write().map_err(|_| Gone)?;
-            let (document, tag) = inquiry.network().await;
-            if tag != last {
+            let (document, fingerprint) = inquiry.network().await;
+            if fingerprint != last {
                 let document = String::from_utf8_lossy(&document);
-                say(&format!(
-                    "event: status\nid: {}\ndata: {document}\n\n",
-                    tag.trim_matches('"')
-                ))?;
-                (last, said) = (tag, Instant::now());
+                say(&format!("event: status\nid: {fingerprint}\ndata: {document}\n\n"))?;
+                (last, said) = (fingerprint, Instant::now());
             } else if said.elapsed() >= ALIVE {
                 say(": nothing has changed\n\n")?;
                 said = Instant::now();

@@ -6,18 +6,12 @@
     clippy::same_length_and_capacity,
     reason = "the macros declare the component's entry points"
 )]
-#![allow(
-    clippy::result_large_err,
-    reason = "a problem is the answer, and there is one a request"
-)]
 
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "http-component", generate_all });
 }
 
-mod answer;
-mod asked;
 mod assets;
 mod egraph;
 mod events;
@@ -27,17 +21,19 @@ mod page;
 mod timeline;
 
 use bindings::wasi::config::store;
+use eqmesh_http::{Asked, Problem, answer, etag, finish, json, tagged};
 use eqmesh_view::network::{Network, NetworkHealth};
 use spin_sdk::http::conversions::TryFromIncomingRequest as _;
 use spin_sdk::http::{IncomingRequest, Method, OutgoingResponse, Request, Response, ResponseOutparam};
 use spin_sdk::http_component;
 
-use answer::{Problem, answer, json, tagged};
-use asked::Asked;
-use network::Inquiry;
+use network::{Inquiry, fingerprint};
 
 /// What the network's interface is, for machines.
 const OPENAPI: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json"));
+
+/// What can be done with everything here.
+const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// What there is besides the page's files.
 const PATHS: [&str; 9] = [
@@ -58,30 +54,13 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
         return send(Problem::bad_request("the body does not arrive").answer(), out).await;
     };
     let asked = Asked::of(request);
-    let method = asked.request.method();
-    if asked.request.path() == "/events" && matches!(method, Method::Get) && asked.query.only(&[]).is_ok() {
+    let gets = matches!(asked.request.method(), Method::Get);
+    if asked.request.path() == "/events" && gets && asked.query.only(&[]).is_ok() {
         return events::stream(agents(), out).await;
     }
-    let is_head = matches!(method, Method::Head);
     let mut response = serve(&asked).await.unwrap_or_else(Problem::answer);
-    response.set_header("x-content-type-options", "nosniff");
     response.set_header("access-control-allow-origin", "*");
-    response.set_header("access-control-expose-headers", "etag, retry-after");
-    if matches!(method, Method::Get) && *response.status() < 400 {
-        // It depends on the request's path, query and headers alone: of a crowd that asks the same at once, the embedded host answers all together.
-        response.set_header("eqmesh-collapsible", "yes");
-    }
-    send(if is_head { headers_of(&response) } else { response }, out).await;
-}
-
-/// What a `HEAD` is answered: without a length, since hosts compare it with what is written.
-fn headers_of(response: &Response) -> Response {
-    let mut head = Response::builder();
-    head.status(*response.status());
-    for (name, value) in response.headers().filter(|(name, _)| *name != "content-length") {
-        head.header(name, value.as_str().unwrap_or_default());
-    }
-    head.build()
+    send(finish(asked.request.method(), response), out).await;
 }
 
 async fn send(mut response: Response, out: ResponseOutparam) {
@@ -117,12 +96,12 @@ async fn serve(asked: &Asked) -> Result<Response, Problem> {
         Method::Get | Method::Head => {}
         Method::Options => {
             let mut response = Response::builder();
-            return Ok(response.status(204).header("allow", answer::ALLOW).build());
+            return Ok(response.status(204).header("allow", ALLOW).build());
         }
-        _ => return Err(Problem::method()),
+        _ => return Err(Problem::method(ALLOW)),
     }
     if let Some(asset) = asset {
-        return Ok(assets::serve(asked, asset));
+        return assets::serve(asked, asset);
     }
     match path {
         "/view/egraph" => return egraph::picture(asked, agents()).await,
@@ -141,8 +120,8 @@ async fn serve(asked: &Asked) -> Result<Response, Problem> {
         }
         "/view/examples" => {
             let response = json(200, &examples::EXAMPLES);
-            let tag = answer::tag_of(response.body());
-            Ok(tagged(asked, &tag, || response))
+            let tag = etag(&fingerprint(response.body()));
+            tagged(asked, &tag, || Ok(response))
         }
         "/health" => {
             let health = NetworkHealth::of(&Inquiry::new(agents()).ask().await);
@@ -150,8 +129,10 @@ async fn serve(asked: &Asked) -> Result<Response, Problem> {
         }
         "/plain" => Ok(page::serve(&Network::of(Inquiry::new(agents()).ask().await, 0))),
         _ => {
-            let (document, tag) = Inquiry::new(agents()).network().await;
-            Ok(tagged(asked, &tag, || answer(200, "application/json", document)))
+            let (document, fingerprint) = Inquiry::new(agents()).network().await;
+            tagged(asked, &etag(&fingerprint), || {
+                Ok(answer(200, "application/json", document))
+            })
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The whole network, by asking every agent, each time anew.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use eqmesh_http::Problem;
 use eqmesh_service::AgentState;
 use eqmesh_view::network::{Answer, Network};
 use futures::future::join_all;
 use spin_sdk::http::{Request, Response};
-
-use crate::answer::{Problem, tag_of};
 
 /// An agent's last answer, and the tag that it went by.
 type Known = Option<(String, Box<AgentState>)>;
@@ -45,7 +45,7 @@ pub(crate) async fn question(
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(parameters);
     let response = send(agent, &format!("{resource}?{}", query.finish()), known).await;
-    let response = response.map_err(|why| Problem::silent(agent, &why))?;
+    let response = response.map_err(|why| silent(agent, &why))?;
     let tag = response.header("etag").and_then(|value| value.as_str());
     match (*response.status(), tag) {
         (304, Some(tag)) if known.is_some() => Ok(Told::Unchanged(tag.to_owned())),
@@ -53,14 +53,22 @@ pub(crate) async fn question(
             let tag = tag.map(str::to_owned);
             Ok(Told::Answer(response.into_body(), tag))
         }
-        _ if is_problem(&response) => Err(Problem::of(response)),
-        (status, _) => Err(Problem::silent(agent, &format!("it answers {status}"))),
+        _ if Problem::is_one(&response) => Err(Problem::passed_on(response)),
+        (status, _) => Err(silent(agent, &format!("it answers {status}"))),
     }
 }
 
-fn is_problem(response: &Response) -> bool {
-    let media = response.header("content-type").and_then(|value| value.as_str());
-    media == Some("application/problem+json")
+/// An agent does not answer, or not in a way that can be understood.
+pub(crate) fn silent(agent: u32, why: &str) -> Problem {
+    let detail = format!("agent {agent}: {why}. Ask another one, or this one later");
+    Problem::new(503, "#silent", "The agent does not answer", detail).retry_after(1)
+}
+
+/// Changes whenever these bytes do.
+pub(crate) fn fingerprint(bytes: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 impl Inquiry {
@@ -77,15 +85,15 @@ impl Inquiry {
         join_all(asked.map(|(id, known)| state(id as u32, known))).await
     }
 
-    /// The network's document, and a tag that changes whenever more than the time does.
+    /// The network's document, and a fingerprint that changes whenever more than the time does.
     pub(crate) async fn network(&mut self) -> (Vec<u8>, String) {
-        // Without the time first, so that the tag does not depend on it.
+        // Without the time first, so that the fingerprint does not depend on it.
         let mut network = Network::of(self.ask().await, 0);
         let document = |network: &Network| serde_json::to_vec(network).expect("it serialises into memory");
-        let tag = tag_of(&document(&network));
+        let fingerprint = fingerprint(&document(&network));
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         network.at = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        (document(&network), tag)
+        (document(&network), fingerprint)
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
+use eqmesh_http::answer;
 use eqmesh_view::network::{Network, Shown};
 use spin_sdk::http::Response;
-
-use crate::answer::answer;
 
 const STYLE: &str = "\
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }

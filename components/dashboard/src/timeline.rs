@@ -1,5 +1,6 @@
 //! `GET /view/timeline`: the events of all agents as one.
 
+use eqmesh_http::{Asked, Problem, answer, json};
 use eqmesh_timeline::EventKind;
 use eqmesh_trace::{Document, Drawing, MAX_DRAWN, Timeline, Vocabulary as _, perfetto, svg};
 use eqmesh_view::timeline::{Applied, Filter, MAX_EVENTS, View};
@@ -7,8 +8,6 @@ use futures::future::join_all;
 use serde::Serialize;
 use spin_sdk::http::Response;
 
-use crate::answer::{Problem, answer, json};
-use crate::asked::Asked;
 use crate::network::{self, question};
 
 /// How far back before `after` causes are looked for, in microseconds: of a hundred agents, all events that they list are too many to be asked for every second.

@@ -294,8 +294,8 @@ impl GuestGraph for Graph {
         Ok(self.replica.borrow_mut().explain(&left, &right)?.into())
     }
 
-    fn rows(&self, operator: String, limit: u32) -> Result<Vec<types::Row>, types::Fault> {
-        let rows = self.replica.borrow_mut().rows(&operator, limit)?;
+    fn rows(&self, operator: String, start: u32, limit: u32) -> Result<Vec<types::Row>, types::Fault> {
+        let rows = self.replica.borrow_mut().rows(&operator, start, limit)?;
         Ok(rows.into_iter().map(types::Row::from).collect())
     }
 

@@ -17,55 +17,14 @@ mod bindings {
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bindings::wasi::config::store;
+use eqmesh_http::{Asked, Problem, answer, finish};
 use eqmesh_webhook::{
     BATCH_TYPE, Batch, DELIVERY_TYPE, Delivery, ID_HEADER, MAX_BYTES, SIGNATURE_HEADER, Secret, TIMESTAMP_HEADER,
 };
-use serde::Serialize;
 use spin_sdk::http::{Method, Request, Response};
 use spin_sdk::http_component;
 
 const PATH: &str = "/nats/webhook/";
-
-/// Why a delivery is refused, as problem details (RFC 9457).
-#[derive(Debug, Serialize)]
-struct Problem {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    title: &'static str,
-    status: u16,
-    detail: String,
-    #[serde(skip)]
-    retry_after: Option<String>,
-}
-
-impl Problem {
-    fn new(status: u16, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Problem {
-        Problem {
-            kind,
-            title,
-            status,
-            detail: detail.into(),
-            retry_after: None,
-        }
-    }
-
-    fn answer(&self) -> Response {
-        let mut response = Response::builder();
-        response
-            .status(self.status)
-            .header("content-type", "application/problem+json");
-        response.header("cache-control", "no-store");
-        if self.status == 405 {
-            response.header("allow", "POST");
-        }
-        if let Some(seconds) = &self.retry_after {
-            response.header("retry-after", seconds.clone());
-        }
-        let body = serde_json::to_vec(self).expect("it serialises into memory");
-        response.header("content-length", body.len().to_string());
-        response.body(body).build()
-    }
-}
 
 fn variable(name: &str) -> Result<Option<String>, Problem> {
     let value = store::get(name).map_err(|error| {
@@ -81,20 +40,19 @@ fn misconfigured(detail: String) -> Problem {
 
 #[http_component]
 async fn handle(request: Request) -> Response {
-    match serve(&request).await {
-        Ok(response) => response,
-        Err(problem) => problem.answer(),
-    }
+    let asked = Asked::of(request);
+    let response = serve(&asked).await.unwrap_or_else(Problem::answer);
+    finish(asked.request.method(), response)
 }
 
-async fn serve(request: &Request) -> Result<Response, Problem> {
-    let delivery = accept(request)?;
+async fn serve(asked: &Asked) -> Result<Response, Problem> {
+    let delivery = accept(asked)?;
     let receiver = delivery.receiver.number();
     let forward = Request::builder()
         .method(Method::Post)
         .uri(format!("http://agent{receiver}.spin.internal/agent/{receiver}/message"))
         .header("content-type", BATCH_TYPE)
-        .header("traceparent", header(request, "traceparent").unwrap_or_default())
+        .header("traceparent", asked.header("traceparent").unwrap_or_default())
         .body(
             Batch {
                 messages: delivery.messages,
@@ -103,82 +61,35 @@ async fn serve(request: &Request) -> Result<Response, Problem> {
         )
         .build();
     let stored: Result<Response, _> = spin_sdk::http::send(forward).await;
-    let stored = stored.map_err(|error| Problem {
-        retry_after: Some("1".to_owned()),
-        ..Problem::new(
-            503,
-            "#agent",
-            "The agent cannot be reached",
-            format!("agent {receiver}: {error}"),
-        )
+    let stored = stored.map_err(|error| {
+        let detail = format!("agent {receiver}: {error}");
+        Problem::new(503, "#agent", "The agent cannot be reached", detail).retry_after(1)
     })?;
-    let status = *stored.status();
-    if !(200..300).contains(&status) {
+    if !(200..300).contains(stored.status()) {
         // The agent's own problem details say more than this component could.
-        let retry_after = stored
-            .header("retry-after")
-            .and_then(|value| value.as_str())
-            .map(str::to_owned);
-        let mut response = Response::builder();
-        response
-            .status(status)
-            .header("content-type", "application/problem+json");
-        if let Some(seconds) = retry_after {
-            response.header("retry-after", seconds);
-        }
-        let body = stored.into_body();
-        response.header("content-length", body.len().to_string());
-        return Ok(response.body(body).build());
+        return Err(Problem::passed_on(stored));
     }
     // What the agent has to say comes with its steps, which the gateway asks for.
-    let body = Batch { messages: Vec::new() }.encode();
-    let mut response = Response::builder();
-    response.status(200).header("content-type", BATCH_TYPE);
-    response.header("content-length", body.len().to_string());
-    Ok(response.body(body).build())
-}
-
-fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
-    request.header(name).and_then(|value| value.as_str())
+    Ok(answer(200, BATCH_TYPE, Batch { messages: Vec::new() }.encode()))
 }
 
 /// A delivery that is to be believed, and for an agent of this network.
-fn accept(request: &Request) -> Result<Delivery, Problem> {
-    let path = request.path();
+fn accept(asked: &Asked) -> Result<Delivery, Problem> {
+    let path = asked.request.path();
     let Some(topic) = path
         .strip_prefix(PATH)
         .filter(|topic| !topic.is_empty() && !topic.contains('/'))
     else {
-        return Err(Problem::new(
-            404,
-            "#not-found",
-            "There is nothing here",
-            format!("deliveries go to {PATH}TOPIC"),
-        ));
+        return Err(Problem::not_found(format!("deliveries go to {PATH}TOPIC")));
     };
-    if !matches!(request.method(), Method::Post) {
-        return Err(Problem::new(
-            405,
-            "#method",
-            "This method does nothing here",
-            "use POST",
-        ));
+    if !matches!(asked.request.method(), Method::Post) {
+        return Err(Problem::method("POST"));
     }
-    let media = header(request, "content-type").unwrap_or_default();
-    if media.split(';').next().unwrap_or_default().trim() != DELIVERY_TYPE {
-        return Err(Problem::new(
-            415,
-            "#media-type",
-            "The body is of another type",
-            format!("send {DELIVERY_TYPE}"),
-        ));
+    if asked.media_type() != DELIVERY_TYPE {
+        return Err(Problem::media_type(DELIVERY_TYPE));
     }
-    let body = request.body();
-    if body.len() > MAX_BYTES {
-        let detail = format!("at most {MAX_BYTES} bytes are taken");
-        return Err(Problem::new(413, "#too-large", "The body is too large", detail));
-    }
-    verify(request, body)?;
+    let body = asked.body(MAX_BYTES)?;
+    verify(asked, body)?;
     let malformed = |detail: String| Problem::new(400, "#delivery", "The delivery is malformed", detail);
     let delivery = Delivery::decode(body).map_err(|fault| malformed(fault.to_string()))?;
     if delivery.subject != topic {
@@ -219,7 +130,7 @@ fn accept(request: &Request) -> Result<Delivery, Problem> {
     Ok(delivery)
 }
 
-fn verify(request: &Request, body: &[u8]) -> Result<(), Problem> {
+fn verify(asked: &Asked, body: &[u8]) -> Result<(), Problem> {
     let refused =
         |detail: String| Problem::new(401, "#signature", "The delivery is not signed as it should be", detail);
     let secret = variable("webhook_secret")?;
@@ -232,7 +143,11 @@ fn verify(request: &Request, body: &[u8]) -> Result<(), Problem> {
     let secret: Secret = secret.parse().map_err(|error: eqmesh_webhook::SecretError| {
         misconfigured(format!("the variable `webhook_secret`: {error}"))
     })?;
-    let needed = |name: &str| header(request, name).ok_or_else(|| refused(format!("the header `{name}` is missing")));
+    let needed = |name: &str| {
+        asked
+            .header(name)
+            .ok_or_else(|| refused(format!("the header `{name}` is missing")))
+    };
     let (id, timestamp, signature) = (needed(ID_HEADER)?, needed(TIMESTAMP_HEADER)?, needed(SIGNATURE_HEADER)?);
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

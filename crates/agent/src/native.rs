@@ -214,8 +214,8 @@ impl Graph for Kept {
         self.replica.explain(left, right)
     }
 
-    fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<Row>, Fault> {
-        self.replica.rows(operator, limit)
+    fn rows(&mut self, operator: &str, start: u32, limit: u32) -> Result<Vec<Row>, Fault> {
+        self.replica.rows(operator, start, limit)
     }
 
     fn neighbourhood(

@@ -112,7 +112,7 @@ pub trait Graph {
         within: Option<Colors>,
     ) -> Result<Vec<Extracted>, Fault>;
     fn explain(&mut self, left: &str, right: &str) -> Result<Explanation, Fault>;
-    fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<Row>, Fault>;
+    fn rows(&mut self, operator: &str, start: u32, limit: u32) -> Result<Vec<Row>, Fault>;
     fn neighbourhood(
         &mut self,
         center: Option<&str>,

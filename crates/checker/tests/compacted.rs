@@ -246,7 +246,7 @@ fn check(
 fn pairs(own: &mut Replica, terms: &[Tree]) -> Vec<(String, String)> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     for operator in ["F", "G", "H", "N", "A", "B", "C"] {
-        let rows = own.rows(operator, 100).unwrap_or_default();
+        let rows = own.rows(operator, 0, 100).unwrap_or_default();
         pairs.extend(rows.into_iter().map(|row| (row.node, row.class)));
     }
     pairs.retain(|(left, right)| left != right);

@@ -63,7 +63,7 @@ proptest! {
             // Each e-node over the least terms of its arguments, with the least term of its class.
             let mut pairs: Vec<(String, String)> = Vec::new();
             for operator in ["F", "G", "H", "N", "A", "B", "C"] {
-                let rows = network.nodes[0].rows(operator, 100).unwrap_or_default();
+                let rows = network.nodes[0].rows(operator, 0, 100).unwrap_or_default();
                 pairs.extend(rows.into_iter().map(|row| (row.node, row.class)));
             }
             let of_classes: Vec<String> = pairs.iter().map(|(_, class)| class.clone()).collect();

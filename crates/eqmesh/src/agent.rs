@@ -117,7 +117,7 @@ impl Agent for Node<Native> {
     }
 
     fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, AgentError> {
-        let rows = Node::rows(self, operator, limit)?;
+        let rows = Node::rows(self, operator, 0, limit)?;
         Ok(rows.into_iter().map(|row| (row.node, row.class)).collect())
     }
 

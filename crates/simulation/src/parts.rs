@@ -213,8 +213,8 @@ impl Graph for Watched {
         self.inner.explain(left, right)
     }
 
-    fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<Row>, Fault> {
-        self.inner.rows(operator, limit)
+    fn rows(&mut self, operator: &str, start: u32, limit: u32) -> Result<Vec<Row>, Fault> {
+        self.inner.rows(operator, start, limit)
     }
 
     fn neighbourhood(

@@ -382,8 +382,8 @@ impl<G: Graph> Graph for Lazy<G> {
         self.awake().explain(left, right)
     }
 
-    fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<Row>, Fault> {
-        self.awake().rows(operator, limit)
+    fn rows(&mut self, operator: &str, start: u32, limit: u32) -> Result<Vec<Row>, Fault> {
+        self.awake().rows(operator, start, limit)
     }
 
     fn neighbourhood(

@@ -88,8 +88,8 @@ impl<P: Parts> Node<P> {
     }
 
     /// The e-nodes of the operators of this name: each with its class's least term.
-    pub fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<Row>, Fault> {
-        self.graph.rows(operator, limit)
+    pub fn rows(&mut self, operator: &str, start: u32, limit: u32) -> Result<Vec<Row>, Fault> {
+        self.graph.rows(operator, start, limit)
     }
 
     /// What names a class: a name that was given to it (`#17`) as it is, a term in canonical form.

@@ -116,7 +116,7 @@ impl Agent for WasmAgent {
     }
 
     fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<(String, String)>, AgentError> {
-        let rows = call!(self, call_rows, operator, limit)?.map_err(fault)?;
+        let rows = call!(self, call_rows, operator, 0, limit)?.map_err(fault)?;
         Ok(rows.into_iter().map(|row| (row.node, row.class)).collect())
     }
 

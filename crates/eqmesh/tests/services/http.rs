@@ -83,6 +83,20 @@ fn requests_are_answered_as_http_says() {
         "{wrong}"
     );
 
+    // A browser sends this for any page, without asking first.
+    let elsewhere = [("content-type", "text/plain"), ("origin", "https://evil.example")];
+    for path in ["/agent/3/program", "/agent/3/step"] {
+        let answer = network.request("POST", path, &elsewhere, b"");
+        assert_eq!(
+            (answer.status, &problem(&answer)["type"]),
+            (403, &"#origin".into()),
+            "{path}"
+        );
+    }
+    let page = network.url.clone();
+    let here = [("content-type", "text/plain"), ("origin", page.as_str())];
+    assert_eq!(network.request("POST", "/agent/3/program", &here, b"").status, 200);
+
     // Answers have names.
     assert_eq!(network.submit(3, "(datatype T (A) (F T)) (let x (F (A)))").status, 200);
     network.converged();
@@ -105,6 +119,33 @@ fn requests_are_answered_as_http_says() {
         b"{\"version\":{}}",
     );
     assert!(!facts.json()["blocks"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn terms_that_are_deep_come_on_short_pages() {
+    const DEPTH: usize = 2_000;
+    let state = tempfile::tempdir().unwrap();
+    let network = Application::start(state.path(), false);
+    let deep = format!("{}(Z){}", "(S ".repeat(DEPTH), ")".repeat(DEPTH));
+    assert_eq!(
+        network
+            .submit(3, &format!("(datatype N (Z) (S N)) (let deep {deep})"))
+            .status,
+        200
+    );
+    let (mut cursor, mut sizes) = (String::new(), Vec::new());
+    loop {
+        let page = network.get(&format!("/agent/3/egraph?limit=1000{cursor}"));
+        assert_eq!(page.status, 200);
+        let page = page.json();
+        sizes.push(page["rows"].as_array().unwrap().len());
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(sizes.iter().sum::<usize>(), DEPTH + 1);
+    assert!(sizes[1] < 1000, "{sizes:?}");
 }
 
 #[test]

@@ -144,8 +144,8 @@ impl Replica {
         Ok(found)
     }
 
-    /// The e-nodes of the operators of this name, each with its class's least term, in canonical order.
-    pub fn rows(&mut self, operator: &str, limit: u32) -> Result<Vec<Row>, Fault> {
+    /// The e-nodes of the operators of this name, each with its class's least term, in canonical order: at most `limit`, beginning with the one at place `start`.
+    pub fn rows(&mut self, operator: &str, start: u32, limit: u32) -> Result<Vec<Row>, Fault> {
         self.ensure_naming();
         let (graph, naming) = (&self.graph, self.naming.as_ref().expect("ensured"));
         let mut known = false;
@@ -158,6 +158,7 @@ impl Replica {
             return Err(Fault::Unknown(format!("no operator `{operator}` is declared")));
         }
         rows.into_iter()
+            .skip(start as usize)
             .take(limit as usize)
             .map(|row| {
                 Ok(Row {

@@ -121,7 +121,7 @@ fn asking_changes_nothing() {
             assert_eq!(member.check("(= sum (Num 78))", 1), Ok(0));
             assert!(member.explain("sum", "(Mul (Num 2) (Num 6))").is_ok());
             assert!(member.explain("sum", "(Num 79)").is_err());
-            assert!(!member.rows("Add", 100).unwrap().is_empty());
+            assert!(!member.rows("Add", 0, 100).unwrap().is_empty());
             assert!(member.neighbourhood(Some("sum"), &[], 10).is_ok());
             assert!(member.neighbourhood(Some("(Num 80)"), &[], 10).is_err());
             assert!(!member.search("Num", 10).0.is_empty());

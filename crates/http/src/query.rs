@@ -1,20 +1,18 @@
-//! What a request asks for, as all HTTP components read it: the parameters of a query, and the entity tags that a client has. Without I/O, and without a type of any HTTP library.
-//!
-//! ```
-//! use eqmesh_query::{Query, has};
-//!
-//! let query = Query::parse("term=(Num+1)&variants=3&expand=a&expand=b&agents=0,+2");
-//! assert_eq!(query.parameter("term"), Some("(Num 1)"));
-//! assert_eq!(query.number("variants", 1, 1000), Ok(3));
-//! assert_eq!(query.all("expand").collect::<Vec<_>>(), ["a", "b"]);
-//! assert_eq!(query.list("agents").collect::<Vec<_>>(), ["0", "2"]);
-//! let error = query.only(&["term", "variants", "expand"]).unwrap_err();
-//! assert_eq!(error.to_string(), "there is no parameter `agents`; there are term, variants, expand");
-//!
-//! assert!(has("W/\"a\", \"b\"", "\"b\"") && !has("\"a\"", "\"b\""));
-//! ```
+//! The parameters of a query, and the entity tags that a client has.
 
 /// The parameters of a query, in their order.
+///
+/// ```
+/// use eqmesh_http::Query;
+///
+/// let query = Query::parse("term=(Num+1)&variants=3&expand=a&expand=b&agents=0,+2");
+/// assert_eq!(query.parameter("term"), Some("(Num 1)"));
+/// assert_eq!(query.number("variants", 1, 1000), Ok(3));
+/// assert_eq!(query.all("expand").collect::<Vec<_>>(), ["a", "b"]);
+/// assert_eq!(query.list("agents").collect::<Vec<_>>(), ["0", "2"]);
+/// let error = query.only(&["term", "variants", "expand"]).unwrap_err();
+/// assert_eq!(error.to_string(), "there is no parameter `agents`; there are term, variants, expand");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query(Vec<(String, String)>);
 
@@ -80,7 +78,7 @@ impl Query {
 }
 
 /// Whether a header `If-None-Match` names an entity tag (with its quotes): by itself, as a weak one, or by `*` (RFC 9110, 13.1.2).
-pub fn has(if_none_match: &str, tag: &str) -> bool {
+pub(crate) fn has(if_none_match: &str, tag: &str) -> bool {
     let tags = if_none_match.split(',').map(|own| own.trim().trim_start_matches("W/"));
     tags.into_iter().any(|own| own == "*" || own == tag)
 }
@@ -125,6 +123,7 @@ mod tests {
 
     #[test]
     fn a_star_is_every_tag_and_a_weak_tag_counts() {
+        assert!(has("W/\"a\", \"b\"", "\"b\"") && !has("\"a\"", "\"b\""));
         assert!(has("*", "\"x\"") && has("\"y\" , W/\"x\"", "\"x\""));
         assert!(!has("", "\"x\"") && !has("x", "\"x\""));
     }
