@@ -48,7 +48,8 @@ pub struct NatsCarrier {
 }
 
 impl NatsCarrier {
-    /// Connects, and makes what a run of so many agents needs. `network` names it; where several share a broker, each needs its own.
+    /// Connects, and makes what a run of so many agents needs. `network` names it; where several share a broker, each needs its own. Refused where the broker has
+    /// streams of that name already.
     pub fn new(connection: &Connection, network: &str, agents: u32) -> Result<NatsCarrier, NatsError> {
         let refused = |error: &dyn std::fmt::Display| NatsError::Refused(error.to_string());
         let mut layout = Layout::new(Some(network)).map_err(|error| refused(&error))?;
@@ -67,6 +68,8 @@ impl NatsCarrier {
                 Err(_) => return Err(NatsError::Silent(connection.url.clone())),
             };
             let broker = Nats::new(client, layout.clone());
+            // All of it is removed in the end.
+            broker.expect_none().await.map_err(|error| refused(&error))?;
             let agents: Vec<AgentId> = (0..agents).map(AgentId).collect();
             if let Err(error) = broker.prepare(&agents).await {
                 // What could be made is not left to lie there, where it would take the next run's room.

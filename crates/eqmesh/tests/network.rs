@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use eqmesh_gateway::{Broker as _, Connection, Layout, Nats, connect};
 use eqmesh_nats_fixture::Server;
+use eqmesh_replica::AgentId;
 
 fn eqmesh(folder: &Path, arguments: &[&str]) -> Output {
     let command = Command::new(env!("CARGO_BIN_EXE_eqmesh"))
@@ -90,6 +92,29 @@ fn a_run_over_a_broker_answers_as_one_in_memory() {
     let named = ["--nats", &url, "--nats-network", "mine"];
     assert_eq!(text(&run(&named).stdout), text(&alone.stdout));
     assert_eq!(text(&run(&named).stdout), text(&alone.stdout));
+    // Another network of that name, with its dead letters, is left alone.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let theirs = runtime.block_on(async {
+        let connection = Connection {
+            url: url.clone(),
+            ..Connection::default()
+        };
+        let broker = Nats::new(connect(&connection).await.unwrap(), Layout::new(Some("mine")).unwrap());
+        broker.prepare(&[AgentId(0)]).await.unwrap();
+        broker
+    });
+    let taken = run(&named);
+    assert_eq!(taken.status.code(), Some(2), "{}", text(&taken.stderr));
+    assert!(
+        text(&taken.stderr).contains("choose another name"),
+        "{}",
+        text(&taken.stderr)
+    );
+    assert!(runtime.block_on(theirs.expect_none()).is_err());
+    runtime.block_on(theirs.remove()).unwrap();
+    assert_eq!(runtime.block_on(theirs.expect_none()), Ok(()));
+    let own = run(&["--nats", &url, "--nats-network", "eqmesh"]);
+    assert_eq!(own.status.code(), Some(2), "{}", text(&own.stderr));
     let bad = run(&["--nats", &url, "--nats-network", "a.b"]);
     assert_eq!(bad.status.code(), Some(2));
     assert!(

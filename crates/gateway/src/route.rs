@@ -41,9 +41,21 @@ pub struct Subjects {
     prefix: String,
 }
 
-/// The name of a network is no part of a subject.
+/// The stream's name where the network has none.
+pub(crate) const UNNAMED: &str = "eqmesh";
+
+/// How the name of a network's stream of dead letters ends.
+pub(crate) const DEAD_LETTERS: &str = "-dead-letters";
+
+/// How the name of its stream of what the server says of messages that nobody settled ends.
+pub(crate) const ADVISORIES: &str = "-advisories";
+
+/// The name of a network is no part of a subject, or that of something else in the broker.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` cannot name a network: choose from 1 to 64 letters, digits, `-` and `_`")]
+#[error(
+    "`{0}` cannot name a network: choose from 1 to 64 letters, digits, `-` and `_`, but not `eqmesh`, which is the network without a name, nor an end in \
+     `-dead-letters` or `-advisories`, which are the streams of another one"
+)]
 pub struct BadName(String);
 
 impl Subjects {
@@ -53,7 +65,8 @@ impl Subjects {
             return Ok(Subjects::default());
         };
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) {
+        let taken = name == UNNAMED || [DEAD_LETTERS, ADVISORIES].iter().any(|end| name.ends_with(end));
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) || taken {
             return Err(BadName(name.to_owned()));
         }
         Ok(Subjects {

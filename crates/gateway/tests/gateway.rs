@@ -50,7 +50,11 @@ async fn messages_reach_the_agents_that_they_concern() {
     .await;
     assert!(!app.got(1).contains(&(1, 9)));
     assert_eq!(app.read(|inner| inner.unsigned), 0);
-    assert_eq!(gateway.metric("eqmesh_gateway_delivered_messages_total"), 8);
+    // They are counted once they are settled, which is after the app has had them.
+    until("all are counted", || {
+        gateway.metric("eqmesh_gateway_delivered_messages_total") == 8
+    })
+    .await;
     gateway.end().await;
 }
 

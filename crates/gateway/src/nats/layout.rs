@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
+use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind};
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, ErrorCode};
 use eqmesh_replica::AgentId;
 
 use super::{Nats, in_time, patiently, unavailable};
 use crate::broker::BrokerError;
-use crate::route::Subjects;
-
-/// The stream's name where the network has none.
-const NAME: &str = "eqmesh";
+use crate::route::{ADVISORIES, DEAD_LETTERS, Subjects, UNNAMED};
 
 /// The least that is set aside for dead letters, and all that is for what the server says of messages that nobody settled (some hundred bytes each).
 const ASIDE: u64 = 16 << 20;
@@ -67,7 +64,7 @@ impl Layout {
     pub fn new(network: Option<&str>) -> Result<Layout, crate::BadName> {
         Ok(Layout {
             subjects: Subjects::new(network)?,
-            stream: network.unwrap_or(NAME).to_owned(),
+            stream: network.unwrap_or(UNNAMED).to_owned(),
             keeping: Keeping::default(),
             ack_wait: Duration::from_secs(15),
             max_ack_pending: 256,
@@ -88,12 +85,12 @@ impl Layout {
 
     /// The name of the stream of dead letters.
     pub fn dead_letters(&self) -> String {
-        format!("{}-dead-letters", self.stream)
+        format!("{}{DEAD_LETTERS}", self.stream)
     }
 
     /// The name of the stream of what the server says of messages that nobody settled.
     pub fn advisories(&self) -> String {
-        format!("{}-advisories", self.stream)
+        format!("{}{ADVISORIES}", self.stream)
     }
 
     /// The name of an agent's consumer.
@@ -181,6 +178,24 @@ impl Nats {
         Ok(())
     }
 
+    /// Fails if the broker has streams of this name, which are another's: to be asked by who is going to remove what it makes.
+    pub async fn expect_none(&self) -> Result<(), BrokerError> {
+        for config in self.0.layout.streams() {
+            let name = config.name;
+            let found = in_time("looking for a stream", self.0.jetstream.get_stream(&name)).await?;
+            match found {
+                Ok(_) => {
+                    return Err(BrokerError::Refused(format!(
+                        "there is a stream {name} already: choose another name for this network, or remove the stream if nobody uses it any more (`nats stream rm {name}`)"
+                    )));
+                }
+                Err(error) if is_absent(&error) => {}
+                Err(error) => return Err(explain(&format!("the stream {name}"), unavailable(&error))),
+            }
+        }
+        Ok(())
+    }
+
     /// Makes what is missing. What is there with other settings gets these.
     pub(super) async fn make(&self, agents: &[AgentId]) -> Result<(), BrokerError> {
         let (jetstream, layout) = (&self.0.jetstream, &self.0.layout);
@@ -214,6 +229,10 @@ impl Nats {
         }
         Ok(())
     }
+}
+
+fn is_absent(error: &GetStreamError) -> bool {
+    matches!(error.kind(), GetStreamErrorKind::JetStream(said) if said.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
 /// Why there is no stream.
