@@ -29,7 +29,7 @@ fn workload(name: &str) -> Result<Workload, String> {
     let mut load = |path: &Path| std::fs::read_to_string(path);
     let program =
         eqmesh_language::read_program(Path::new(name), text, &mut load).map_err(|errors| errors.to_string())?;
-    Ok(Workload::of_program(name, &program))
+    Workload::of_program(name, &program).map_err(|errors| errors.to_string())
 }
 
 fn read(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
@@ -60,6 +60,7 @@ fn read(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
             "--loss" => scenario.loss = number()?,
             "--duplicate" => scenario.duplicate = number()?,
             "--reorder" => scenario.reorder = number()?,
+            "--suspend" => scenario.suspend = number()?,
             "--delay" => scenario.delay = value.parse()?,
             "--budget" => {
                 let matches = value

@@ -164,6 +164,19 @@ impl Simulation {
                 ));
             }
         }
+        if scenario.cut_after < u64::MAX && scenario.topology != Topology::Mesh {
+            return range("history is cut in a mesh only: leave out --cut-after, or choose --topology mesh".to_owned());
+        }
+        for partition in &scenario.partitions {
+            if let Partition::Scheduled { groups, .. } = partition
+                && let Some(agent) = groups.iter().flatten().find(|agent| **agent >= scenario.agents)
+            {
+                return range(format!(
+                    "agent {agent} cannot be in a group of a partition: there are {} agents, from 0",
+                    scenario.agents
+                ));
+            }
+        }
         if let Some((agent, _)) = scenario.doubles.iter().find(|(agent, _)| *agent >= scenario.agents) {
             return range(format!(
                 "agent {agent} cannot be started twice: there are {} agents, from 0",

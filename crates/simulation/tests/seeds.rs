@@ -1,5 +1,6 @@
 //! Many thousand small networks under every fault at once: all converge on what one agent alone comes to.
 
+use eqmesh_orchestrator::Topology;
 use eqmesh_simulation::{Scenario, Seeds, Simulation};
 
 /// Loss, repetition and reordering of a fifth of the messages each, a partition, and crashes with every kind of recovery.
@@ -53,6 +54,30 @@ fn history_is_cut_under_every_fault() {
         panic!("{failed}repeat it with: {}", scenario.command_line(failed.seed, None));
     }
     assert!(sweep.shortened > sweep.runs, "history is cut in most networks");
+}
+
+/// Each fell apart for good, or lost what a user had said, before it was found.
+#[test]
+fn networks_that_most_agents_come_back_to_with_old_states_or_none_converge() {
+    for (agents, seed) in [(3, 71), (3, 1203), (4, 3889), (4, 15_473), (9, 18_846)] {
+        let scenario = Scenario {
+            cut_after: 12,
+            ..hostile(agents)
+        };
+        let report = Simulation::new(scenario).unwrap().run(seed);
+        assert!(report.holds(), "{report}");
+    }
+}
+
+#[test]
+fn history_is_cut_in_a_mesh_only() {
+    let scenario = Scenario {
+        cut_after: 12,
+        topology: Topology::Expander,
+        ..Scenario::default()
+    };
+    let refused = Simulation::new(scenario).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("--topology mesh"), "{refused}");
 }
 
 #[test]

@@ -48,6 +48,20 @@ fn history_is_cut_under_every_fault_while_agents_are_suspended() {
     sweep(&scenario, 0..100);
 }
 
+#[test]
+fn who_is_suspended_after_each_message_begins_anew_with_what_the_others_have() {
+    for (agents, crash, cut_after) in [(2, "0.1/s:none", 8), (2, "0.1/s:old", 8), (9, "1@4s..6s:none", 12)] {
+        let scenario = Scenario {
+            agents,
+            crashes: vec![crash.parse().unwrap()],
+            cut_after,
+            suspend: 1.0,
+            ..Scenario::default()
+        };
+        sweep(&scenario, 0..8);
+    }
+}
+
 /// What a run came to, without what says how often agents were suspended.
 fn but_for_suspensions(report: Report) -> Report {
     Report {

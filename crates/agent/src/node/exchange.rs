@@ -127,6 +127,11 @@ impl Exchange {
         self.peers.get(&number)?.history.as_ref()
     }
 
+    /// Whether everybody says to everybody what it has.
+    pub(super) fn hears_all(&self) -> bool {
+        self.topology == Topology::Mesh
+    }
+
     /// Whether this agent once had everything that another one had.
     pub(super) fn has_caught_up(&self) -> bool {
         self.caught_up
@@ -429,6 +434,8 @@ impl<P: Parts> Node<P> {
                 if fresh {
                     self.settle(now, Phase::Reconcile);
                     self.unlearned = true;
+                    // At once: an agent that is suspended before its next tick forgets what it was offered.
+                    self.begin_anew(now)?;
                 }
                 for ruleset in rulesets {
                     if self.rulesets.len() < MAX_RULESETS_KNOWN && self.rulesets.insert(ruleset) {

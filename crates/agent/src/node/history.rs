@@ -24,6 +24,9 @@ pub struct Unstored {
     pub parts: Vec<Vec<u8>>,
 }
 
+/// More than a cut, its closing and their certificates are.
+const LEAST_WORTH: u64 = 8;
+
 /// What a member keeps for it.
 #[derive(Debug, Default)]
 pub(super) struct History {
@@ -36,10 +39,18 @@ pub(super) struct History {
 }
 
 impl<P: Parts> Node<P> {
-    /// Cuts history at every so many facts that all members have stored. Unless this is called, history is kept. All members choose alike.
+    /// Cuts history at every so many facts that all members have stored; the facts of a cut itself are not worth another one, so at eight at least. Unless this is called, history is kept. All members
+    /// choose alike.
+    ///
+    /// Fails with [`Fault::Misplaced`] unless the network is a mesh: elsewhere nobody hears from all others what they have stored.
     pub fn cut_after(&mut self, facts: u64) -> Result<(), Fault> {
         self.serving()?;
-        self.history().worth = Some(facts.max(1));
+        if !self.free.as_ref().expect("it serves").exchange.hears_all() {
+            let text =
+                "history is cut in a mesh only: in other topologies nobody hears from all others what they have stored";
+            return Err(Fault::Misplaced(text.to_owned()));
+        }
+        self.history().worth = Some(facts.max(LEAST_WORTH));
         Ok(())
     }
 
@@ -187,7 +198,8 @@ impl<P: Parts> Node<P> {
         Some(known)
     }
 
-    /// Begins with a snapshot that was received, if most of the neighbours that have facts begin with it, and most have been heard of.
+    /// Begins with a snapshot that was received, if most of the neighbours that take part and have facts begin with it, and most neighbours have been heard of. Who is catching up has no
+    /// say, unless nobody else has facts: it may have come back with an old state, as this agent has.
     pub(super) fn begin_anew(&mut self, now: u64) -> Result<(), Fault> {
         let offers = self.graph.offers();
         if offers.is_empty() {
@@ -195,20 +207,24 @@ impl<P: Parts> Node<P> {
         }
         let neighbours = self.neighbours();
         let exchange = &self.free.as_ref().expect("it serves").exchange;
-        let heard = neighbours.iter().filter_map(|&number| exchange.history(number));
         let (mut count, mut beginnings) = (0, Vec::new());
-        for said in heard {
+        for &number in &neighbours {
+            let Some(said) = exchange.history(number) else { continue };
             count += 1;
             if said.beginning.is_some() || said.version.iter().len() > 0 {
-                beginnings.push(said.beginning);
+                let life = self.network.claim_of(number).map(|own| own.life);
+                beginnings.push((life == Some(Life::Active), said.beginning));
             }
         }
         if count * 2 <= neighbours.len() {
             return Ok(());
         }
+        if beginnings.iter().any(|&(takes_part, _)| takes_part) {
+            beginnings.retain(|&(takes_part, _)| takes_part);
+        }
         let mut votes: BTreeMap<[u8; 32], usize> = BTreeMap::new();
-        for beginning in beginnings.iter().flatten() {
-            *votes.entry(*beginning).or_default() += 1;
+        for beginning in beginnings.iter().filter_map(|(_, beginning)| *beginning) {
+            *votes.entry(beginning).or_default() += 1;
         }
         let Some(digest) = offers
             .into_iter()

@@ -220,11 +220,16 @@ impl Replica {
             return Err(Fault::Absent("the cut of this snapshot was not received".to_owned()));
         }
         new.offers.remove(digest);
+        let taken = new.version();
+        let mut lost = 0;
         if new.is_void() {
-            // What came before the cut was settled, and does not count.
-            new = new.renewed()?;
+            // What came before the cut was settled, and does not count. What was waiting here, as all does that is resumed, is known to it alone.
+            let renewed = new.renewed()?;
+            lost = new.go_over(renewed);
         }
-        Ok(self.go_over(new))
+        lost += self.make_again(&mut new, &taken);
+        *self = new;
+        Ok(lost)
     }
 
     /// Gives another replica what was received here, with these of the blocks that were settled.
@@ -244,15 +249,15 @@ impl Replica {
     /// Becomes another replica, which makes again what it lacks. Answers how many facts it could not make.
     fn go_over(&mut self, mut new: Replica) -> u64 {
         new.own_up();
-        let lost = self.make_again(&mut new);
+        let version = new.version();
+        let lost = self.make_again(&mut new, &version);
         *self = new;
         lost
     }
 
-    /// Has another replica make the facts of this one that it lacks. Answers how many it could not.
-    fn make_again(&self, new: &mut Replica) -> u64 {
+    /// Has another replica make the facts of this one beyond a version vector. Answers how many it could not.
+    fn make_again(&self, new: &mut Replica, version: &VersionVector) -> u64 {
         let mut lost = 0;
-        let version = new.version();
         for (agent, log) in &self.logs {
             let known = version.get(*agent);
             for entry in log.entries.iter().filter(|entry| entry.first > known) {
