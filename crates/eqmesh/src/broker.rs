@@ -102,6 +102,11 @@ impl Broker {
         self.carrier = Some(carrier);
     }
 
+    /// How many agents there are: at least one.
+    pub fn agents(&self) -> u64 {
+        self.agents.len() as u64
+    }
+
     /// The agent that is asked and told on behalf of all: they agree.
     pub fn first(&mut self) -> &mut dyn Agent {
         &mut *self.agents[0]

@@ -246,7 +246,9 @@ impl Session {
         within: Option<Colors>,
     ) -> Result<Answer, AgentError> {
         let mut found = self.broker.first().extract(term, variants, cost, within);
-        if matches!(found, Err(AgentError::Fault(Fault::Absent(_)))) && within.is_none() {
+        // The program was checked before: what is unknown or does not fit is an untyped operator that stands nowhere yet.
+        let absent = |fault: &Fault| matches!(fault, Fault::Absent(_) | Fault::Unknown(_) | Fault::Mismatch(_));
+        if matches!(&found, Err(AgentError::Fault(fault)) if absent(fault)) && within.is_none() {
             self.broker.submit(term)?;
             found = self.broker.first().extract(term, variants, cost, within);
         }
@@ -337,14 +339,21 @@ impl Session {
             }
             if verdict.exhausted && verdict.applied == 0 {
                 // What is left is too little for any agent's part.
-                self.ended = Some(if budget.nodes == u64::MAX {
-                    Stop::Matches
-                } else {
-                    Stop::Nodes
-                });
+                self.ended = Some(self.met(budget, verdict));
             }
         }
         Ok(changed)
+    }
+
+    /// Which limit was met in a round that was cut short before it added anything. Whom the limit of matches stopped has looked at all of its part of them; where that does not tell, it
+    /// was the limit of which less was left.
+    fn met(&self, budget: Budget, verdict: Verdict) -> Stop {
+        let part = budget.matches / self.broker.agents();
+        if verdict.matches < part || budget.nodes < budget.matches {
+            Stop::Nodes
+        } else {
+            Stop::Matches
+        }
     }
 
     fn tell(&mut self, verdict: Verdict, progress: &mut dyn Progress) -> Result<(), AgentError> {

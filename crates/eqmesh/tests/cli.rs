@@ -269,6 +269,87 @@ fn bad_input_is_refused_with_its_place_and_nothing_runs() {
 }
 
 #[test]
+fn lines_may_end_as_on_windows() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "windows.egg", "(datatype M (N i64))\r\n(A)\r\n");
+    let refused = output(folder.path(), &["run", "windows.egg"]);
+    let text = stderr(&refused);
+    assert!(text.contains(" 2 │ (A)\n") && !text.contains('\r'), "{text:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_exit_status_is_the_same_where_nothing_can_be_said() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "bad.egg", "(A)");
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    for arguments in [["run", "nosuch.egg"], ["run", "bad.egg"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        for nowhere in [Stdio::from(full), Stdio::from(closed.try_clone().unwrap())] {
+            let status = eqmesh(folder.path()).args(arguments).stderr(nowhere).status().unwrap();
+            assert_eq!(status.code(), Some(2), "{arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn a_simulation_says_what_it_cannot_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulate = |arguments: &[&str]| output(folder.path(), &[&["simulate", "--agents", "3"], arguments].concat());
+    write(
+        folder.path(),
+        "scopes.egg",
+        "(datatype M (N i64))\n(push)\n(N 1)\n(pop)\n",
+    );
+    let scopes = simulate(&["--workload", "scopes.egg"]);
+    let text = stderr(&scopes);
+    assert_eq!(scopes.status.code(), Some(2), "{text}");
+    assert!(
+        text.contains("scopes.egg:2:1") && text.contains("`push` cannot be sent to an agent"),
+        "{text}"
+    );
+    assert!(text.contains("its facts only grow"), "{text}");
+
+    let rulesets = "(datatype M (N i64) (Add M M))\n(ruleset turn)\n(rewrite (Add a b) (Add b a) :ruleset turn)\n";
+    write(folder.path(), "rulesets.egg", &format!("{rulesets}(Add (N 1) (N 2))\n"));
+    let rulesets = simulate(&["--workload", "rulesets.egg"]);
+    assert_eq!(rulesets.status.code(), Some(0), "{}", stderr(&rulesets));
+    assert!(
+        stderr(&rulesets).contains("rules of `turn` are not applied"),
+        "{}",
+        stderr(&rulesets)
+    );
+
+    for fault in [["--partition", "1s..2s:0|1-3"], ["--crash", "3@10s"]] {
+        let refused = simulate(&fault);
+        assert_eq!(refused.status.code(), Some(2), "{fault:?}");
+        assert!(stderr(&refused).contains("there are 3 agents"), "{}", stderr(&refused));
+    }
+}
+
+#[cfg(feature = "network")]
+#[test]
+fn a_network_that_goes_on_running_has_no_scopes() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "scopes.egg", "(push)\n(pop)\n");
+    let refused = output(
+        folder.path(),
+        &["run", "scopes.egg", "--json", "--serve", "127.0.0.1:0"],
+    );
+    assert_eq!(refused.status.code(), Some(2));
+    let document = json(&refused);
+    let lines = ["push", "pop"].map(|head| format!("`{head}` cannot be sent to an agent"));
+    for (at, message) in lines.iter().enumerate() {
+        let own = &document["diagnostics"][at];
+        assert_eq!(
+            (&own["line"], &own["message"]),
+            (&(at + 1).into(), &message.as_str().into())
+        );
+    }
+}
+
+#[test]
 fn limits_pause_deriving_and_questions_are_still_answered() {
     let folder = tempfile::tempdir().unwrap();
     // The powers of a sum grow without end.
@@ -281,13 +362,15 @@ fn limits_pause_deriving_and_questions_are_still_answered() {
         (check (= start (Add (Num 1) (Num -1))))";
     write(folder.path(), "grow.egg", text);
     let cases = [
-        (["--rounds", "3"], "rounds"),
-        (["--node-limit", "500"], "nodes"),
-        (["--match-limit", "5000"], "matches"),
-        (["--time-limit", "0.2"], "time"),
+        (&["--rounds", "3"][..], "rounds"),
+        (&["--node-limit", "500"], "nodes"),
+        (&["--match-limit", "5000"], "matches"),
+        (&["--time-limit", "0.2"], "time"),
+        (&["--node-limit", "500", "--match-limit", "100000000"], "nodes"),
+        (&["--node-limit", "100000000", "--match-limit", "5000"], "matches"),
     ];
     for (limit, stopped) in cases {
-        let arguments = [&["run", "--json", "--engine", "native", "grow.egg"][..], &limit].concat();
+        let arguments = [&["run", "--json", "--engine", "native", "grow.egg"][..], limit].concat();
         let report = output(folder.path(), &arguments);
         assert_eq!(report.status.code(), Some(0), "{limit:?}: {}", stderr(&report));
         let report = json(&report);
@@ -470,6 +553,21 @@ fn plain_rules_and_terms_give_the_cheapest_of_each() {
         .unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), SUM.as_bytes()).unwrap();
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn a_term_with_an_operator_that_stands_nowhere_yet_is_its_own_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        "new.egg",
+        "(untyped (f 1))\n(extract (untyped (g (f 2))))\n",
+    );
+    for engine in ["native", "wasm"] {
+        let run = output(folder.path(), &["run", "--engine", engine, "new.egg"]);
+        assert_eq!(run.status.code(), Some(0), "{engine}: {}", stdout(&run));
+        assert!(stdout(&run).contains("(g (f 2))  (cost 3)"), "{}", stdout(&run));
+    }
 }
 
 #[test]

@@ -49,13 +49,11 @@ impl Drop for Log {
 /// feature `otel`, and a tokio runtime that is entered.
 pub fn start(form: Form, collector: Option<&str>) -> Result<Log, LogError> {
     let filter = || EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Where the standard error cannot be written to, that cannot be said there either: trying to would panic.
+    let lines = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     let lines = match form {
-        Form::Text => fmt::layer().with_writer(std::io::stderr).with_ansi(false).boxed(),
-        Form::Json => fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_writer(std::io::stderr)
-            .boxed(),
+        Form::Text => lines.with_ansi(false).boxed(),
+        Form::Json => lines.json().flatten_event(true).boxed(),
     };
     let registry = tracing_subscriber::registry().with(lines.with_filter(filter()));
     #[cfg(feature = "otel")]

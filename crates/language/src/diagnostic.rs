@@ -93,7 +93,11 @@ pub(crate) fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>)
         .take(CANDIDATES)
         .filter(|candidate| candidate.len().abs_diff(name.len()) <= 4 * allowed)
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|&(distance, candidate)| distance <= allowed || name.eq_ignore_ascii_case(candidate))
+        .filter(|&(distance, candidate)| {
+            let shorter = name.chars().count().min(candidate.chars().count());
+            // Where nothing is left of the shorter name, the two have nothing to do with each other.
+            distance <= allowed && distance < shorter || name.eq_ignore_ascii_case(candidate)
+        })
         .min()
         .map(|(_, candidate)| candidate)
 }

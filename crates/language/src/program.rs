@@ -11,7 +11,7 @@ use crate::reader::{Form, Forms};
 use crate::rules_file::read_rules;
 use crate::sexp_file::read_sexp;
 use crate::signature::Signature;
-use crate::statement::{DECLARATIVE, Elaborator, in_order, is_term, unknown_statement};
+use crate::statement::{DECLARATIVE, Elaborator, Statement, in_order, is_term, unknown_statement};
 
 /// The most files that include each other.
 pub const MAX_INCLUDE_DEPTH: usize = 64;
@@ -52,6 +52,35 @@ pub struct Program {
     pub commands: Vec<Command>,
     /// What is odd and does no harm, with its file.
     pub warnings: Vec<(usize, Diagnostic)>,
+    /// The rulesets with a name that have rules.
+    pub rulesets: BTreeSet<String>,
+}
+
+impl Program {
+    /// Checks that it opens and closes no scopes, as is needed for a network that runs all the time.
+    pub fn without_scopes(&self) -> Result<(), ProgramErrors> {
+        let scope = |own: &Command| {
+            let head = match own.kind {
+                CommandKind::Push(_) => "push",
+                CommandKind::Pop(_) => "pop",
+                _ => return None,
+            };
+            let message = format!("`{head}` cannot be sent to an agent");
+            let help = "a network that runs all the time has no scopes: its facts only grow";
+            Some((
+                own.file,
+                Diagnostic::error("command", own.span.clone(), message).help(help),
+            ))
+        };
+        let diagnostics: Vec<(usize, Diagnostic)> = self.commands.iter().filter_map(scope).collect();
+        if diagnostics.is_empty() {
+            return Ok(());
+        }
+        Err(ProgramErrors {
+            files: self.files.clone(),
+            diagnostics,
+        })
+    }
 }
 
 /// Everything that is wrong with a program.
@@ -323,8 +352,12 @@ impl ProgramReader<'_> {
                 failed: &mut self.failed,
                 diagnostics: Vec::new(),
             };
-            elaborator.statement(form);
+            let said = elaborator.statement(form);
             diagnostics.append(&mut elaborator.diagnostics);
+            // What stands in `fail` is forgotten.
+            if depth == 0 {
+                self.program.rulesets.extend(said.into_iter().flat_map(rulesets));
+            }
             CommandKind::Declarative
         } else {
             match head {
@@ -450,6 +483,15 @@ impl ProgramReader<'_> {
         };
         Some(CommandKind::Fail(Box::new(command)))
     }
+}
+
+/// The rulesets with a name that a statement adds rules to.
+fn rulesets(statement: Statement) -> Vec<String> {
+    let Statement::Rules(rules) = statement else {
+        return Vec::new();
+    };
+    let names = rules.into_iter().map(|own| own.rule.ruleset);
+    names.filter(|name| !name.is_empty()).collect()
 }
 
 /// The path without `.` and `..`, as far as they can be removed without looking at the file system.

@@ -12,6 +12,9 @@ use crate::scope::{NONE, Scope};
 use crate::signature::Signature;
 use crate::statement::in_order;
 
+/// What editors put before a text; no part of it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The rules of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RulesFile {
@@ -26,8 +29,9 @@ pub fn read_rules(text: &str, lenient: bool) -> Result<RulesFile, Vec<Diagnostic
     let mut file = RulesFile::default();
     let mut errors = Vec::new();
     let mut seen: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
+    let lines = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let mut start = text.len() - lines.len();
+    for line in lines.split_inclusive('\n') {
         let range = start..start + line.len();
         start = range.end;
         let range = trim(text, range.start..range.start + comment(line));

@@ -58,10 +58,12 @@ impl Simulation {
         let work = || {
             let mut reports = Vec::new();
             loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= seeds.0.end || seed > failing.load(Ordering::Relaxed) {
+                // Not beyond the end, which may be the greatest number.
+                let after = |seed| (seed < seeds.0.end).then(|| seed + 1);
+                let taken = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after);
+                let Some(seed) = taken.ok().filter(|seed| *seed <= failing.load(Ordering::Relaxed)) else {
                     return reports;
-                }
+                };
                 let report = self.run(seed);
                 if !report.holds() {
                     failing.fetch_min(seed, Ordering::Relaxed);
@@ -100,6 +102,18 @@ impl Simulation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Scenario;
+
+    #[test]
+    fn the_greatest_seeds_are_run_once_each() {
+        let simulation = Simulation::new(Scenario {
+            agents: 1,
+            ..Scenario::default()
+        });
+        let seeds = Seeds(u64::MAX - 2..u64::MAX);
+        let sweep = simulation.expect("it makes sense").sweep(&seeds, 2, |_| {});
+        assert_eq!((sweep.runs, sweep.failed), (2, None));
+    }
 
     #[test]
     fn a_range_is_read_as_it_was_written() {

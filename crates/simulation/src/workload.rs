@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use eqmesh_language::{CommandKind, Program};
+use eqmesh_language::{CommandKind, Program, ProgramErrors};
 
 use crate::span::Span;
 
@@ -111,8 +111,9 @@ impl Workload {
     }
 
     /// The declarations, rules and terms of a program, handed to agent 0 at once. What else stands in it, such as `run` and `check`, is left out: a network that
-    /// runs free runs until it is saturated.
-    pub fn of_program(name: &str, program: &Program) -> Workload {
+    /// runs free runs until it is saturated. Fails if the program has scopes, which such a network has not.
+    pub fn of_program(name: &str, program: &Program) -> Result<Workload, ProgramErrors> {
+        program.without_scopes()?;
         let declarative = program
             .commands
             .iter()
@@ -122,6 +123,6 @@ impl Workload {
             text.push_str(&command.text);
             text.push('\n');
         }
-        Workload::of_text(name, text)
+        Ok(Workload::of_text(name, text))
     }
 }

@@ -144,7 +144,7 @@ fn a_budget_starves_no_rule() {
     for agents in [1, 2, 3, 4, 9] {
         let scenario = Scenario {
             agents,
-            workload: Workload::of_program("logic.egg", &program),
+            workload: Workload::of_program("logic.egg", &program).unwrap(),
             limit: Span::secs(60),
             ..Scenario::default()
         };

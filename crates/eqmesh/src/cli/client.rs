@@ -57,7 +57,11 @@ pub(crate) struct OneAgent {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  eqmesh state --agent 3")]
+#[command(after_help = "\
+Example:
+  eqmesh state --agent 3
+
+Exit codes: 0 done, 1 the agent cannot answer, 2 for a wrong URL or an agent that does not exist, 3 if the network cannot be reached.")]
 pub(crate) struct StateArguments {
     #[command(flatten)]
     one: OneAgent,
@@ -67,7 +71,9 @@ pub(crate) struct StateArguments {
 #[command(after_help = "\
 Examples:
   eqmesh submit examples/calculus.egg
-  eqmesh submit --wait 60 rules.egg && eqmesh extract 'slope'")]
+  eqmesh submit --wait 60 rules.egg && eqmesh extract 'slope'
+
+Exit codes: 0 done, 1 not converged after --wait, 2 bad input or an agent that does not exist, 3 if the network cannot be reached.")]
 pub(crate) struct SubmitArguments {
     #[command(flatten)]
     one: OneAgent,
@@ -82,7 +88,11 @@ pub(crate) struct SubmitArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  eqmesh extract '(Add (Num 1) (Num 2))' --variants 3")]
+#[command(after_help = "\
+Example:
+  eqmesh extract '(Add (Num 1) (Num 2))' --variants 3
+
+Exit codes: 0 done, 1 the term does not stand in the e-graph, 2 bad input or an agent that does not exist, 3 if the network cannot be reached.")]
 pub(crate) struct ExtractArguments {
     #[command(flatten)]
     one: OneAgent,
@@ -100,7 +110,11 @@ pub(crate) struct ExtractArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  eqmesh explain '(Add a b)' '(Add b a)'")]
+#[command(after_help = "\
+Example:
+  eqmesh explain '(Add a b)' '(Add b a)'
+
+Exit codes: 0 done, 1 the terms are not known to be equal, 2 bad input or an agent that does not exist, 3 if the network cannot be reached.")]
 pub(crate) struct ExplainArguments {
     #[command(flatten)]
     one: OneAgent,
@@ -141,8 +155,12 @@ pub(crate) enum ClientError {
     Usage(String),
     #[error("{0}: is the network running? Start one with `eqmesh serve`, or say where it is with --app")]
     Unreachable(String),
+    /// The network cannot do what was asked.
     #[error("{0}")]
     Refused(String),
+    /// What was asked is wrong, or names what does not exist.
+    #[error("{0}")]
+    Wrong(String),
     /// A term does not stand in the e-graph.
     #[error("{0}")]
     Absent(String),
@@ -151,7 +169,7 @@ pub(crate) enum ClientError {
 impl ClientError {
     pub(crate) fn status(&self) -> u8 {
         match self {
-            ClientError::Usage(_) => BAD_INPUT,
+            ClientError::Usage(_) | ClientError::Wrong(_) => BAD_INPUT,
             ClientError::Unreachable(_) => INTERNAL,
             ClientError::Refused(_) | ClientError::Absent(_) => DOES_NOT_HOLD,
         }
@@ -223,10 +241,12 @@ impl Client {
             }
             let told = told(answer.as_ref(), &url, status);
             let is_absent = answer.is_some_and(|own| own["type"] == "#absent");
-            return Err(if is_absent {
-                ClientError::Absent(told)
-            } else {
-                ClientError::Refused(told)
+            return Err(match status {
+                _ if is_absent => ClientError::Absent(told),
+                StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => {
+                    ClientError::Wrong(told)
+                }
+                _ => ClientError::Refused(told),
             });
         }
     }
@@ -297,7 +317,7 @@ fn put(text: &mut String, what: std::fmt::Arguments) {
 
 fn end(outcome: Result<u8, ClientError>) -> u8 {
     outcome.unwrap_or_else(|error| {
-        eprintln!("eqmesh: {error}");
+        say!("eqmesh: {error}");
         error.status()
     })
 }
@@ -417,7 +437,9 @@ pub(crate) fn submit(arguments: &SubmitArguments) -> u8 {
             let text = read.map_err(|error| ClientError::Usage(format!("cannot read {}: {error}", file.display())))?;
             let answer = client.submit(arguments.one.agent, &text);
             let answer = answer.map_err(|error| match error {
-                ClientError::Refused(why) => ClientError::Usage(format!("{}: {why}", file.display())),
+                ClientError::Refused(why) | ClientError::Wrong(why) => {
+                    ClientError::Usage(format!("{}: {why}", file.display()))
+                }
                 other => other,
             })?;
             if !arguments.one.network.json {
@@ -438,7 +460,7 @@ pub(crate) fn submit(arguments: &SubmitArguments) -> u8 {
             print_json(&Value::Array(answers));
         }
         if !ended {
-            eprintln!("eqmesh: not converged after {} seconds", arguments.wait.unwrap_or(0));
+            say!("eqmesh: not converged after {} seconds", arguments.wait.unwrap_or(0));
         }
         Ok(if ended { DONE } else { DOES_NOT_HOLD })
     })())

@@ -9,13 +9,16 @@ use miette::{
 };
 use serde_json::json;
 
-use super::{BAD_INPUT, show};
+use super::{BAD_INPUT, complain, show};
 
 /// How many are shown of a text with more.
 const SHOWN: usize = 100;
 
 /// Longer lines are cut around the place, so that a text of one long line can be shown.
 const CONTEXT: usize = 200;
+
+/// What ends a line.
+const ENDS: [char; 2] = ['\r', '\n'];
 
 fn handler() -> GraphicalReportHandler {
     // Colors as the environment asks: none under NO_COLOR, or where the standard error is no terminal.
@@ -35,8 +38,8 @@ fn handler() -> GraphicalReportHandler {
 pub(super) fn report(error: &dyn miette::Diagnostic) {
     let mut text = String::new();
     match handler().render_report(&mut text, error) {
-        Ok(()) => eprint!("{text}"),
-        Err(_) => eprintln!("eqmesh: {error}"),
+        Ok(()) => complain(&text),
+        Err(_) => say!("eqmesh: {error}"),
     }
 }
 
@@ -89,11 +92,11 @@ fn excerpt(file: &SourceFile, lines: &Lines<'_>, own: &Diagnostic) -> (Excerpt, 
     );
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let from = boundary(line_start.max(start.saturating_sub(CONTEXT)), -1).max(line_start);
-    // A place of many lines is shown by its first.
-    let end = text[start..end].find('\n').map_or(end, |at| start + at);
+    // A place of many lines is shown by its first, without what ends it.
+    let end = text[start..end].find(ENDS).map_or(end, |at| start + at);
     let end = end.min(boundary(start + CONTEXT, -1).max(start));
     let to = text[end..]
-        .find('\n')
+        .find(ENDS)
         .map_or(text.len(), |at| end + at)
         .min(boundary(end + CONTEXT, 1));
     let (line, _) = lines.position(start);
@@ -131,10 +134,10 @@ fn render(file: &SourceFile, lines: &Lines<'_>, own: &Diagnostic) -> String {
 fn print(files: &[SourceFile], all: &[(usize, Diagnostic)]) {
     let lines: Vec<Lines<'_>> = files.iter().map(|file| Lines::new(&file.text)).collect();
     for (file, own) in all.iter().take(SHOWN) {
-        eprint!("{}", render(&files[*file], &lines[*file], own));
+        complain(&render(&files[*file], &lines[*file], own));
     }
     if all.len() > SHOWN {
-        eprintln!("… and {} more", all.len() - SHOWN);
+        say!("… and {} more", all.len() - SHOWN);
     }
 }
 

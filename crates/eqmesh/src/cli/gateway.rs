@@ -31,6 +31,9 @@ Exit codes: 0 stopped as asked to, 1 the broker does not answer or there is no s
 /// How long commands that end by themselves wait for the broker.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How many agents a network has unless it is said.
+const AGENTS: u32 = 9;
+
 /// How many dead letters are read at once.
 const PAGE: usize = 256;
 
@@ -52,9 +55,9 @@ pub(crate) struct GatewayArguments {
     )]
     app: String,
 
-    /// How many agents the app has: 0 to N - 1.
-    #[arg(long, env = "EQMESH_AGENTS", value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    agents: u32,
+    /// How many agents the network has: 0 to N - 1. [default: 9]
+    #[arg(long, env = "EQMESH_AGENTS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    agents: Option<u32>,
 
     /// Serve this agent only. May be repeated.
     #[arg(long, value_name = "I", value_parser = clap::value_parser!(u32).range(0..=AgentId::MAX_NUMBER as i64))]
@@ -241,7 +244,7 @@ pub(crate) fn run(arguments: &GatewayArguments) -> u8 {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("eqmesh: cannot start: {error}");
+            say!("eqmesh: cannot start: {error}");
             return INTERNAL;
         }
     };
@@ -252,9 +255,26 @@ pub(crate) fn run(arguments: &GatewayArguments) -> u8 {
         }
     });
     done.unwrap_or_else(|Refusal(status, why)| {
-        eprintln!("eqmesh: {why}");
+        say!("eqmesh: {why}");
         status
     })
+}
+
+/// The agents that are served. An agent that is not in the network would get a consumer at which nobody ever takes anything, and nothing could be dropped for it;
+/// a restricted gateway makes none, so it need not say how many there are.
+fn agents(arguments: &GatewayArguments) -> Result<Vec<AgentId>, Refusal> {
+    let count = arguments.agents.unwrap_or(AGENTS);
+    if arguments.agent.is_empty() {
+        return Ok((0..count).map(AgentId).collect());
+    }
+    let known = arguments.agents.is_some() || !arguments.restricted;
+    match arguments.agent.iter().find(|agent| known && **agent >= count) {
+        Some(agent) => Err(bad(format!(
+            "--agent {agent}: the network has {count} agents, 0 to {}\nhelp: say how many it has with --agents",
+            count - 1
+        ))),
+        None => Ok(arguments.agent.iter().copied().map(AgentId).collect()),
+    }
 }
 
 fn secret(arguments: &GatewayArguments) -> Result<eqmesh_gateway::Secret, Refusal> {
@@ -291,11 +311,9 @@ async fn serve(arguments: &GatewayArguments) -> Result<u8, Refusal> {
     let _ = tracing_subscriber::fmt()
         .with_max_level(arguments.log)
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .try_init();
-    let agents: Vec<AgentId> = match &arguments.agent[..] {
-        [] => (0..arguments.agents).map(AgentId).collect(),
-        named => named.iter().copied().map(AgentId).collect(),
-    };
+    let agents = agents(arguments)?;
     let delivery_timeout = duration("delivery-timeout", arguments.delivery_timeout)?;
     let mut layout = Layout::new(arguments.broker.network.as_deref()).map_err(bad)?;
     layout.keeping = Keeping {
@@ -324,7 +342,7 @@ async fn serve(arguments: &GatewayArguments) -> Result<u8, Refusal> {
         if stop.send_replace(true) {
             std::process::exit(130);
         }
-        eprintln!("eqmesh: ending what is under way; press Ctrl-C again to abort");
+        say!("eqmesh: ending what is under way; press Ctrl-C again to abort");
     });
     handler.map_err(|error| Refusal(INTERNAL, format!("cannot listen to Ctrl-C: {error}")))?;
     let stopped = || {
@@ -345,9 +363,9 @@ async fn serve(arguments: &GatewayArguments) -> Result<u8, Refusal> {
         let served = serve_metrics(gateway.metrics(), address).await;
         let (address, serving) = served.map_err(|error| bad(format!("cannot serve metrics at {address}: {error}")))?;
         tokio::spawn(serving);
-        eprintln!("eqmesh: metrics at http://{address}/metrics");
+        say!("eqmesh: metrics at http://{address}/metrics");
     }
-    eprintln!(
+    say!(
         "eqmesh: carrying messages of {} agents between {} and {}",
         agents.len(),
         connection.url,
@@ -455,4 +473,34 @@ fn line(letter: &DeadLetter) -> String {
 
 fn document(value: &serde_json::Value) -> String {
     format!("{value:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        arguments: GatewayArguments,
+    }
+
+    fn served(line: &str) -> Result<Vec<u32>, u8> {
+        let command = Command::parse_from(std::iter::once("gateway").chain(line.split_whitespace()));
+        let agents = agents(&command.arguments).map_err(|Refusal(status, _)| status)?;
+        Ok(agents.iter().map(|agent| agent.0).collect())
+    }
+
+    #[test]
+    fn only_agents_of_the_network_are_served() {
+        assert_eq!(served("--agents 3"), Ok(vec![0, 1, 2]));
+        assert_eq!(served("--agents 16 --agent 15 --agent 4"), Ok(vec![15, 4]));
+        assert_eq!(served("--agents 9 --agent 8 --agent 9"), Err(BAD_INPUT));
+        assert_eq!(served("--agent 9"), Err(BAD_INPUT));
+        // Who may make nothing need not know how many there are, but is held to it.
+        assert_eq!(served("--agent 12 --restricted"), Ok(vec![12]));
+        assert_eq!(served("--agents 9 --agent 12 --restricted"), Err(BAD_INPUT));
+    }
 }

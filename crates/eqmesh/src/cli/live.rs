@@ -41,6 +41,9 @@ pub(crate) struct Live {
 /// Serves agents in this process, with their state in a folder that goes away with it; submits the program, answers its questions once the network has converged, and goes on until
 /// it is asked to end.
 pub(crate) fn run(live: &Live, program: Program) -> u8 {
+    if let Err(errors) = program.without_scopes() {
+        return diagnose::errors(&errors.files, &errors.diagnostics, live.json);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return broken(&format!("cannot start: {error}")),
@@ -49,7 +52,7 @@ pub(crate) fn run(live: &Live, program: Program) -> u8 {
 }
 
 fn broken(why: &str) -> u8 {
-    eprintln!("eqmesh: {why}");
+    say!("eqmesh: {why}");
     INTERNAL
 }
 
@@ -94,7 +97,7 @@ async fn serve(live: &Live, program: Program) -> u8 {
     let listener = match TcpListener::bind(live.listen).await {
         Ok(listener) => listener,
         Err(error) => {
-            eprintln!(
+            say!(
                 "eqmesh: cannot listen on {}: {error}; give another address, such as --serve 127.0.0.1:0 for a free port",
                 live.listen
             );
@@ -115,9 +118,7 @@ async fn serve(live: &Live, program: Program) -> u8 {
         Ok(host) => host,
         Err(status) => return status,
     };
-    // In one piece, as whoever reads along may see each piece by itself.
-    let line = format!("eqmesh: the dashboard is at http://{address}/ until Ctrl-C\n");
-    eprint!("{line}");
+    say!("eqmesh: the dashboard is at http://{address}/ until Ctrl-C");
     let (json, quiet) = (live.json, live.quiet);
     let client = Client::of(&format!("http://{address}"));
     // It waits for answers, so it has a thread of its own; that ends with the process.
@@ -130,7 +131,7 @@ async fn serve(live: &Live, program: Program) -> u8 {
             // Nobody answers any more, as was asked for.
             Err(_) if over.load(Ordering::Acquire) => None,
             Err(error) => {
-                eprintln!("eqmesh: {error}");
+                say!("eqmesh: {error}");
                 Some(error.status())
             }
         }
@@ -144,7 +145,7 @@ async fn serve(live: &Live, program: Program) -> u8 {
     match (served, answered.flatten()) {
         (DONE, Some(status)) => status,
         (DONE, None) => {
-            eprintln!("eqmesh: ended before the network had converged: not all questions are answered");
+            say!("eqmesh: ended before the network had converged: not all questions are answered");
             DOES_NOT_HOLD
         }
         (failed, _) => failed,
@@ -163,7 +164,7 @@ fn ask(client: &Client, program: &Program, json: bool, quiet: bool) -> Result<u8
     client.submit(0, &text)?;
     let skipped = program.commands.iter().filter(|command| runs(&command.kind)).count();
     if skipped > 0 && !quiet {
-        eprintln!(
+        say!(
             "eqmesh: {skipped} commands that run something are left out, with their limits: a network runs all rules of the default ruleset until nothing is left to do"
         );
     }
@@ -225,7 +226,7 @@ fn converged(client: &Client, quiet: bool) -> Result<Value, ClientError> {
             return Ok(status);
         }
         if since.elapsed() >= PATIENCE && !quiet {
-            eprintln!(
+            say!(
                 "eqmesh: {}; rules that never come to an end run until there are as many e-nodes as allowed, and such a network does not converge (Ctrl-C ends it)",
                 text_of(&status, "summary")
             );
@@ -236,9 +237,7 @@ fn converged(client: &Client, quiet: bool) -> Result<Value, ClientError> {
 }
 
 fn runs(kind: &CommandKind) -> bool {
-    use CommandKind::{Pop, Push, Run, Schedule};
-
-    matches!(kind, Run(_) | Schedule(_) | Push(_) | Pop(_))
+    matches!(kind, CommandKind::Run(_) | CommandKind::Schedule(_))
 }
 
 fn text_of(value: &Value, name: &str) -> String {
@@ -354,7 +353,7 @@ fn extract(client: &Client, term: &str, variants: u32, cost: &str, within: &str)
 /// What the network says of a question that it cannot answer is the answer.
 fn failed(command: &str, input: &str, error: ClientError) -> Result<Answer, ClientError> {
     match error {
-        ClientError::Refused(why) | ClientError::Absent(why) => Ok(Answer::Failed {
+        ClientError::Refused(why) | ClientError::Wrong(why) | ClientError::Absent(why) => Ok(Answer::Failed {
             command: command.to_owned(),
             input: input.to_owned(),
             error: why,

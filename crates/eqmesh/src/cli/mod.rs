@@ -1,5 +1,12 @@
 //! The command line: what is asked, and the exit status.
 
+/// `eprintln!` in one piece, and without a panic where the standard error is closed or full.
+macro_rules! say {
+    ($($what:tt)*) => {
+        $crate::cli::complain(&format!("{}\n", format_args!($($what)*)))
+    };
+}
+
 #[cfg(feature = "network")]
 mod client;
 mod config;
@@ -161,12 +168,12 @@ fn other(words: &[OsString]) -> u8 {
         .first()
         .map_or(String::new(), |name| name.to_string_lossy().into_owned());
     if OF_THE_NETWORK.contains(&name.as_str()) {
-        eprintln!(
+        say!(
             "eqmesh: this build has no `{name}`: it is left out of the first build, which it makes minutes longer.\n\
              Use `cargo run --release -p eqmesh --features network -- {name}`"
         );
     } else {
-        eprintln!("eqmesh: there is no command `{name}`; see `eqmesh --help`");
+        say!("eqmesh: there is no command `{name}`; see `eqmesh --help`");
     }
     BAD_INPUT
 }
@@ -191,10 +198,17 @@ fn manual() -> u8 {
     match rendered {
         Ok(()) => show(&page),
         Err(error) => {
-            eprintln!("eqmesh: cannot make the manual page: {error}");
+            say!("eqmesh: cannot make the manual page: {error}");
             INTERNAL
         }
     }
+}
+
+/// Writes to the standard error. That nobody can read it changes nothing.
+pub(crate) fn complain(text: &str) {
+    use std::io::Write as _;
+
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Writes to the standard output. That the reader has gone is no error.
@@ -206,7 +220,7 @@ pub(crate) fn show(bytes: &[u8]) -> u8 {
         Ok(()) => DONE,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => DONE,
         Err(error) => {
-            eprintln!("eqmesh: cannot write to the standard output: {error}");
+            say!("eqmesh: cannot write to the standard output: {error}");
             INTERNAL
         }
     }

@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &NatsConfigArguments) -> u8 {
     match make(arguments) {
         Ok(config) => show(config.to_string().as_bytes()),
         Err(error) => {
-            eprintln!("eqmesh: {error}");
+            say!("eqmesh: {error}");
             BAD_INPUT
         }
     }

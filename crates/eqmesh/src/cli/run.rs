@@ -95,7 +95,7 @@ pub(crate) struct RunArguments {
     json: bool,
 
     /// Run the program on agents behind HTTP (as `eqmesh serve` does, in WebAssembly, with state that goes away), print the dashboard's address and, once the network has converged, the
-    /// answers, and go on serving until Ctrl-C. `run` and `run-schedule` do not apply, nor do limits but that of e-nodes: all rules of the default ruleset run until nothing is left to do.
+    /// answers, and go on serving until Ctrl-C. `push` and `pop` are refused; `run` and `run-schedule` do not apply, nor do limits but that of e-nodes: all rules of the default ruleset run until nothing is left to do.
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -199,9 +199,7 @@ pub(crate) fn run(arguments: &RunArguments) -> u8 {
     let mut session = match Session::new(setup, limits) {
         Ok(session) => session,
         Err(error) => {
-            eprintln!(
-                "eqmesh: {error}\nhelp: `eqmesh doctor` says what is missing; `--engine native` needs no WebAssembly"
-            );
+            say!("eqmesh: {error}\nhelp: `eqmesh doctor` says what is missing; `--engine native` needs no WebAssembly");
             return INTERNAL;
         }
     };
@@ -215,10 +213,10 @@ pub(crate) fn run(arguments: &RunArguments) -> u8 {
         if interrupt.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("eqmesh: ending with the best so far; press Ctrl-C again to abort");
+        say!("eqmesh: ending with the best so far; press Ctrl-C again to abort");
     });
     if let Err(error) = handler {
-        eprintln!("eqmesh: Ctrl-C will abort: {error}");
+        say!("eqmesh: Ctrl-C will abort: {error}");
     }
     let mut bar = Bar::new(quiet, limits.rounds);
     let unwound = catch_unwind(AssertUnwindSafe(|| session.execute(&program, &mut bar)));
@@ -231,7 +229,7 @@ pub(crate) fn run(arguments: &RunArguments) -> u8 {
         match serde_json::to_string_pretty(&report) {
             Ok(json) => json,
             Err(error) => {
-                eprintln!("eqmesh: {error}");
+                say!("eqmesh: {error}");
                 return INTERNAL;
             }
         }
@@ -252,11 +250,11 @@ pub(crate) fn run(arguments: &RunArguments) -> u8 {
     if let Some(folder) = &arguments.explain_svg
         && let Err(error) = draw(folder, &report.results)
     {
-        eprintln!("eqmesh: cannot write to {}: {error}", folder.display());
+        say!("eqmesh: cannot write to {}: {error}", folder.display());
         shown = INTERNAL;
     }
     if let Some(error) = &report.error {
-        eprintln!("eqmesh: internal error: {error}");
+        say!("eqmesh: internal error: {error}");
     }
     match (shown, &report.error, report.converged, report.holds()) {
         (DONE, None, true, true) => DONE,
@@ -337,7 +335,7 @@ fn draw(folder: &Path, results: &[Outcome]) -> std::io::Result<()> {
 
 /// Says what is wrong with the input as a whole.
 fn refuse(json: bool, message: &str) -> u8 {
-    eprintln!("eqmesh: {message}");
+    say!("eqmesh: {message}");
     if json {
         diagnose::json_document(&[serde_json::json!({ "message": message })]);
     }

@@ -175,7 +175,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> u8 {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("eqmesh: cannot start: {error}");
+            say!("eqmesh: cannot start: {error}");
             return INTERNAL;
         }
     };
@@ -184,7 +184,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> u8 {
         let _log = match log::start(form, arguments.otlp.as_deref()) {
             Ok(log) => log,
             Err(error) => {
-                eprintln!("eqmesh: {error}");
+                say!("eqmesh: {error}");
                 return BAD_INPUT;
             }
         };
@@ -192,11 +192,18 @@ pub(crate) fn run(arguments: &ServeArguments) -> u8 {
     })
 }
 
+/// A listener on an address that an option gave, and where that is.
+async fn bind(address: SocketAddr, option: &str) -> Result<(SocketAddr, TcpListener), String> {
+    let listener = TcpListener::bind(address).await;
+    let bound = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
+    bound.map_err(|error| format!("cannot listen on {address}: {error}; give another address with {option}"))
+}
+
 async fn serve(arguments: &ServeArguments) -> u8 {
     let (options, secret) = match arguments.options() {
         Ok(options) => options,
         Err(error) => {
-            eprintln!("eqmesh: {error}");
+            say!("eqmesh: {error}");
             return BAD_INPUT;
         }
     };
@@ -207,33 +214,34 @@ async fn serve(arguments: &ServeArguments) -> u8 {
             return BAD_INPUT;
         }
     };
-    let listening = async {
-        let listener = TcpListener::bind(arguments.listen).await?;
+    let bound = async {
+        let listener = bind(arguments.listen, "--listen").await?;
         let metrics = match arguments.metrics {
-            Some(address) => Some(TcpListener::bind(address).await?),
+            Some(address) => Some(bind(address, "--metrics").await?),
             None => None,
         };
-        Ok((listener.local_addr()?, listener, metrics, signals()?))
+        Ok::<_, String>((listener, metrics))
     };
-    let (address, listener, metrics, signals) = match listening.await {
-        Ok(listening) => listening,
+    let ((address, listener), metrics) = match bound.await {
+        Ok(bound) => bound,
         Err(error) => {
-            let error: std::io::Error = error;
-            eprintln!(
-                "eqmesh: cannot listen on {}: {error}; give another address with --listen or --metrics",
-                arguments.listen
-            );
+            say!("eqmesh: {error}");
             return BAD_INPUT;
+        }
+    };
+    let signals = match signals() {
+        Ok(signals) => signals,
+        Err(error) => {
+            say!("eqmesh: cannot listen to signals: {error}");
+            return INTERNAL;
         }
     };
     tracing::info!("{} is served on http://{address}", host.name());
     for (route, component) in host.routes() {
         tracing::info!("http://{address}{route} is answered by {component}");
     }
-    if let Some(listener) = metrics {
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!("metrics are on http://{address}/metrics");
-        }
+    if let Some((address, listener)) = metrics {
+        tracing::info!("metrics are on http://{address}/metrics");
         let host = host.clone();
         tokio::spawn(async move { host.serve_metrics(listener, std::future::pending()).await });
     }
@@ -258,7 +266,7 @@ pub(crate) async fn carry(
     {
         Ok(carrier) => carrier.map(|gateway| tokio::spawn(gateway.run(async { drop(stopped.await) }))),
         Err(error) => {
-            eprintln!("eqmesh: cannot carry messages: {error}");
+            say!("eqmesh: cannot carry messages: {error}");
             return INTERNAL;
         }
     };
@@ -271,7 +279,7 @@ pub(crate) async fn carry(
     match served {
         Ok(()) => DONE,
         Err(error) => {
-            eprintln!("eqmesh: cannot serve: {error}");
+            say!("eqmesh: cannot serve: {error}");
             INTERNAL
         }
     }
@@ -290,4 +298,21 @@ fn carrier(address: SocketAddr, secret: Secret, agents: u32) -> Result<Gateway<I
     options.deliveries = 2;
     let broker = InProcess::new(Subjects::default(), CARRIED, options.delivery_timeout * 3 / 2);
     Gateway::new(broker, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_that_is_taken_is_named_with_its_option() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (taken, _listener) = runtime.block_on(bind(free, "--listen")).unwrap();
+        let error = runtime.block_on(bind(taken, "--metrics")).unwrap_err();
+        assert!(
+            error.contains(&taken.to_string()) && error.ends_with("with --metrics"),
+            "{error}"
+        );
+    }
 }

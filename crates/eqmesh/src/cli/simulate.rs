@@ -73,7 +73,7 @@ pub(crate) struct SimulateArguments {
     #[arg(long, value_name = "N")]
     budget: Option<u64>,
 
-    /// Cut history at every so many facts that all agents have stored: a snapshot takes their place. [default: never]
+    /// Cut history at every so many facts that all agents have stored, eight at least: a snapshot takes their place. In a mesh only. [default: never]
     #[arg(long, value_name = "FACTS", value_parser = clap::value_parser!(u64).range(1..))]
     cut_after: Option<u64>,
 
@@ -98,7 +98,7 @@ pub(crate) struct SimulateArguments {
     #[arg(long, value_name = "SHAPE", value_parser = topology_of)]
     topology: Option<Topology>,
 
-    /// What the network is given: a program (its declarations, rules and terms; it must saturate), or one of tiny, sums, hundred, or a benchmark that saturates, such as ac-add-6 or
+    /// What the network is given: a program (its declarations, rules of the default ruleset and terms; it must saturate, and have no scopes), or one of tiny, sums, hundred, or a benchmark that saturates, such as ac-add-6 or
     /// assoc-add-40. [default: tiny]
     #[arg(long, value_name = "FILE|NAME")]
     workload: Option<PathBuf>,
@@ -135,8 +135,21 @@ fn workload(path: &Path, json: bool) -> Result<Workload, u8> {
         }
         return Ok(Workload::of_text(&name, own.program()));
     }
-    match program::load(&[], &[path.to_owned()]) {
-        Ok(program) => Ok(Workload::of_program(&name, &program)),
+    let loaded = program::load(&[], &[path.to_owned()]).and_then(|program| {
+        let workload = Workload::of_program(&name, &program)?;
+        Ok((workload, program.rulesets))
+    });
+    match loaded {
+        Ok((workload, rulesets)) => {
+            if !rulesets.is_empty() {
+                let names: Vec<String> = rulesets.iter().map(|name| format!("`{name}`")).collect();
+                say!(
+                    "eqmesh: rules of {} are not applied in a simulation: a network that runs free runs the rules of the default ruleset",
+                    names.join(", ")
+                );
+            }
+            Ok(workload)
+        }
         Err(program::LoadError::Program(errors)) => Err(diagnose::errors(&errors.files, &errors.diagnostics, json)),
         Err(error @ program::LoadError::File { .. }) => {
             let mut names: Vec<String> = NAMED.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -280,7 +293,7 @@ fn tell(text: Result<String, serde_json::Error>, holds: bool) -> u8 {
     let text = match text {
         Ok(text) => text,
         Err(error) => {
-            eprintln!("eqmesh: {error}");
+            say!("eqmesh: {error}");
             return INTERNAL;
         }
     };
@@ -293,7 +306,7 @@ fn tell(text: Result<String, serde_json::Error>, holds: bool) -> u8 {
 
 /// Says what is wrong with the input as a whole.
 fn refuse(json: bool, message: &str) -> u8 {
-    eprintln!("eqmesh: {message}");
+    say!("eqmesh: {message}");
     if json {
         diagnose::json_document(&[serde_json::json!({ "message": message })]);
     }

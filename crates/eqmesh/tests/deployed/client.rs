@@ -70,7 +70,19 @@ pub(crate) fn use_it(mut network: Deployment) {
     let wrong = network.eqmesh(&["submit", wrong.to_str().unwrap()]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(text(&wrong.stderr).contains("line 2"), "{}", text(&wrong.stderr));
-    assert_eq!(network.eqmesh(&["status", "--app", "nowhere"]).status.code(), Some(2));
+    let bad: [&[&str]; 6] = [
+        &["status", "--app", "nowhere"],
+        &["state", "--agent", "9"],
+        &["extract", "("],
+        &["extract", "sum", "--variants", "1001"],
+        &["explain", "sum", "nosuch"],
+        &["submit", "--agent", "9", &program()],
+    ];
+    for arguments in bad {
+        assert_eq!(network.eqmesh(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    let unequal = network.eqmesh(&["explain", "sum", "(Num 1)"]);
+    assert_eq!(unequal.status.code(), Some(1), "{}", text(&unequal.stderr));
     let gone = network.eqmesh(&["status", "--app", "http://127.0.0.1:1"]);
     assert_eq!(gone.status.code(), Some(3));
     assert!(text(&gone.stderr).contains("eqmesh serve"), "{}", text(&gone.stderr));
