@@ -9,6 +9,7 @@
 //! Readers see the last committed state (MVCC) and wait for nobody. Whoever was answered reads its own write.
 
 use std::fmt;
+use std::io;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use bytes::Bytes;
-use redb::{Database as Redb, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use miette::Diagnostic;
+use redb::{Database as Redb, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
@@ -72,6 +74,41 @@ pub enum DatabaseError {
 impl DatabaseError {
     fn storage(error: impl Into<redb::Error>) -> Self {
         Self::Storage(error.into().to_string())
+    }
+}
+
+/// Why a database cannot be opened.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
+pub enum OpenError {
+    /// It is open already.
+    #[error("it is open already")]
+    #[diagnostic(help("only one process can have it open; end the other one, or choose another folder"))]
+    Taken,
+    /// The file is damaged, or no database.
+    #[error("it is damaged, or no database: {0}")]
+    #[diagnostic(help("restore it from a backup, or move it away: then a new one is made"))]
+    Damaged(String),
+    /// The file cannot be read or written.
+    #[error("{0}")]
+    #[diagnostic(help("look whether the path is right, and whether this user may read and write there"))]
+    Unusable(String),
+}
+
+impl From<redb::DatabaseError> for OpenError {
+    fn from(error: redb::DatabaseError) -> Self {
+        let text = error.to_string();
+        match error {
+            redb::DatabaseError::DatabaseAlreadyOpen | redb::DatabaseError::LockProtocolMismatch => Self::Taken,
+            redb::DatabaseError::Storage(StorageError::Corrupted(_))
+            | redb::DatabaseError::RepairAborted
+            | redb::DatabaseError::UpgradeRequired(_) => Self::Damaged(text),
+            redb::DatabaseError::Storage(StorageError::Io(error))
+                if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
+            {
+                Self::Damaged(text)
+            }
+            _ => Self::Unusable(text),
+        }
     }
 }
 
@@ -167,14 +204,14 @@ impl Change {
 
 impl Database {
     /// Opens the file, or makes it. Only one process can have it open.
-    pub fn open(file: &Path, metrics: Metrics) -> Result<Self, DatabaseError> {
-        let redb = Arc::new(Redb::create(file).map_err(DatabaseError::storage)?);
+    pub fn open(file: &Path, metrics: Metrics) -> Result<Self, OpenError> {
+        let redb = Arc::new(Redb::create(file)?);
         let (queue, waiting) = mpsc::channel(QUEUE);
         let writer = std::thread::Builder::new().name("eqmesh-writer".into()).spawn({
             let redb = Arc::clone(&redb);
             move || write_groups(&redb, waiting, &metrics)
         });
-        let writer = writer.map_err(|error| DatabaseError::Storage(error.to_string()))?;
+        let writer = writer.map_err(|error| OpenError::Unusable(error.to_string()))?;
         let inner = Inner {
             redb,
             queue: Some(queue),

@@ -26,6 +26,8 @@ pub(crate) struct Footprint {
     pub(crate) instances: u32,
     pub(crate) memories: u32,
     pub(crate) tables: u32,
+    /// Bytes of its memories when it begins.
+    pub(crate) initial: usize,
 }
 
 impl Footprint {
@@ -34,7 +36,14 @@ impl Footprint {
         let mut footprint = Self::default();
         for payload in Parser::new(0).parse_all(component).map_while(Result::ok) {
             match payload {
-                Payload::MemorySection(memories) => footprint.memories += memories.count(),
+                Payload::MemorySection(memories) => {
+                    footprint.memories += memories.count();
+                    let initial = memories.into_iter().flatten().map(|memory| {
+                        let page = 1_u64 << memory.page_size_log2.unwrap_or(16);
+                        memory.initial.saturating_mul(page) as usize
+                    });
+                    footprint.initial = initial.fold(footprint.initial, usize::saturating_add);
+                }
                 Payload::TableSection(tables) => footprint.tables += tables.count(),
                 Payload::InstanceSection(instances) => {
                     let made = instances
@@ -61,6 +70,7 @@ impl Footprint {
             instances: self.instances.max(other.instances),
             memories: self.memories.max(other.memories),
             tables: self.tables.max(other.tables),
+            initial: self.initial.max(other.initial),
         }
     }
 }

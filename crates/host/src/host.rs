@@ -5,35 +5,36 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use miette::Diagnostic;
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument as _;
 use wasmtime::Engine;
 use wasmtime::component::{Component as Binary, Linker};
 use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
+use crate::body::{Bodies, announced};
 use crate::collapse::{Boarded, Flights};
-use crate::database::{Database, DatabaseError};
+use crate::database::{Database, OpenError};
 use crate::engine::{Footprint, engine};
+use crate::gate::{Gate, Permit};
 use crate::guest::{Guest, HasVariables, bindings};
 use crate::headers;
 use crate::idle::Idle;
 use crate::keyvalue::{HasKeyValue, Stores};
-use crate::limits::{Limits, MemoryInAll};
+use crate::limits::{Expected, Limits, Memory, MemoryInAll};
 use crate::manifest::{Manifest, ManifestError, RESERVED_PREFIX};
 use crate::metrics::{Limit, Metrics};
 use crate::outbound::AllowedHosts;
 use crate::outgoing::{NetworkClient, network_client};
+use crate::problem::{bad_request, busy, not_found, problem, too_large};
 use crate::router::{Match, Router};
 use crate::run;
 use crate::trace::{TRACEPARENT, TraceContext};
@@ -99,12 +100,12 @@ pub enum LoadError {
     },
     /// The state cannot be opened.
     #[error("cannot open the state in {}: {error}", file.display())]
-    #[diagnostic(help("only one process can have it open; end the other one, or choose another folder"))]
+    #[diagnostic(forward(error))]
     State {
         /// The file.
         file: PathBuf,
         /// Why.
-        error: DatabaseError,
+        error: OpenError,
     },
     /// The app has key-value stores, and no folder is given for them.
     #[error("the app keeps state in key-value stores, and no folder for it is given")]
@@ -150,6 +151,7 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) memory: MemoryInAll,
     pub(crate) database: Option<Database>,
+    bodies: Bodies,
     /// For requests from outside. Those between components need none, or a full house would wait for itself.
     admission: Gate,
 }
@@ -164,6 +166,8 @@ pub(crate) struct Service {
     pub(crate) allowed_outbound_hosts: AllowedHosts,
     pub(crate) idle: Idle,
     pub(crate) gate: Gate,
+    /// Linear memory of an instance.
+    memory: Expected,
     flights: Flights,
 }
 
@@ -231,7 +235,7 @@ impl Host {
         };
 
         let mut services = BTreeMap::new();
-        for (id, component) in &manifest.components {
+        for ((id, component), footprint) in manifest.components.iter().zip(&footprints) {
             let source = component.source.as_str();
             let binary = compiled[source].as_ref();
             let pre = binary.map_err(Clone::clone).and_then(|binary| {
@@ -253,6 +257,7 @@ impl Host {
                 allowed_outbound_hosts: component.allowed_outbound_hosts.clone(),
                 idle: Idle::default(),
                 gate: Gate::new(limits.concurrency, limits.queue),
+                memory: Expected::new(footprint.initial),
                 flights: Flights::default(),
             };
             services.insert(id, service);
@@ -263,6 +268,7 @@ impl Host {
             router: manifest.router.clone(),
             services,
             memory: MemoryInAll::new(limits.memory_in_all, metrics.memory().clone()),
+            bodies: Bodies::new(&limits),
             admission: Gate::new(limits.concurrency_in_all, limits.queue),
             limits,
             metrics,
@@ -358,21 +364,25 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
 impl Shared {
     async fn answer(self: &Arc<Self>, mut request: Request<WasiBody>, client: SocketAddr) -> Response<WasiBody> {
         if request.method() == Method::CONNECT {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "this is no proxy");
+            return problem(StatusCode::METHOD_NOT_ALLOWED, "#method", "this is no proxy");
         }
         let path = request.uri().path().to_owned();
         if let Some(own) = path.strip_prefix(RESERVED_PREFIX) {
             return self.own(own);
         }
         let Some(found) = self.router.find(&path) else {
-            return plain(StatusCode::NOT_FOUND, "no route matches this path");
+            return not_found("no route matches this path");
         };
         headers::remove_reserved(request.headers_mut());
         if headers::complete_uri(&mut request).is_none() {
-            return plain(StatusCode::BAD_REQUEST, "the Host header is no host");
+            return bad_request("the Host header is no host");
         }
         let service = &self.services[found.route.component()];
         let started = Instant::now();
+        let request = match self.bodies.read(request, &self.limits).await {
+            Ok(request) => request,
+            Err(unread) => return self.refuse(service, &found, unread.limit(), started, unread.answer()),
+        };
         let ticket = match service.flights.board(&request).await {
             Boarded::Runs(ticket) => ticket,
             Boarded::Answered(response) => {
@@ -386,7 +396,7 @@ impl Shared {
         };
         let response = match self.enter(&self.admission).await {
             Some(admitted) => self.serve(service, &found, request, client, 1, Some(admitted)).await,
-            None => self.busy(service, &found),
+            None => self.refuse(service, &found, Some(Limit::Concurrency), started, too_many_wait()),
         };
         ticket.hand_on(response).await
     }
@@ -394,7 +404,7 @@ impl Shared {
     /// What the host answers itself.
     fn own(&self, path: &str) -> Response<WasiBody> {
         match path {
-            "health" => plain(StatusCode::OK, "OK"),
+            "health" => ok(),
             "info" => {
                 let info = serde_json::json!({ "name": self.name, "version": self.version });
                 let mut response = Response::new(full(info.to_string()));
@@ -403,7 +413,7 @@ impl Shared {
                     .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
                 response
             }
-            _ => plain(StatusCode::NOT_FOUND, "the host answers health and info here"),
+            _ => not_found("the host answers health and info here"),
         }
     }
 
@@ -436,21 +446,13 @@ impl Shared {
         request.headers_mut().insert(TRACEPARENT, trace.header());
 
         let answer = async {
-            let announced = request
-                .headers()
-                .get(CONTENT_LENGTH)
-                .and_then(|length| length.to_str().ok()?.parse().ok());
-            let announced = announced.unwrap_or_else(|| request.body().size_hint().lower());
-            if announced > self.limits.body {
+            if announced(&request) > self.limits.body {
                 self.metrics.refused(&service.id, Limit::Body);
-                return plain(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    &format!("the limit is {} bytes", self.limits.body),
-                );
+                return too_large(self.limits.body);
             }
             let Some(permit) = self.enter(&service.gate).await else {
                 self.metrics.refused(&service.id, Limit::Concurrency);
-                return busy();
+                return too_many_wait();
             };
             let uri = request.uri().clone();
             headers::describe(request.headers_mut(), &uri, found, client);
@@ -477,79 +479,53 @@ impl Shared {
         self.services.values().for_each(|service| service.idle.clear());
     }
 
-    fn busy(&self, service: &Service, found: &Match) -> Response<WasiBody> {
-        self.metrics.refused(&service.id, Limit::Concurrency);
-        let response = busy();
-        self.metrics.answered(
-            &service.id,
-            found.route.raw(),
-            response.status().as_u16(),
-            std::time::Duration::ZERO,
-        );
+    /// Linear memory for a new instance of a component, once all instances together leave room for it; `None` if that takes too long.
+    pub(crate) async fn memory_for(&self, service: &Service, depth: usize) -> Option<Memory> {
+        let (limit, expected) = (self.limits.memory, &service.memory);
+        if let Some(memory) = Memory::begin(limit, &self.memory, expected) {
+            return Some(memory);
+        }
+        // Whoever asks from within another request has that one's memory, which others may wait for.
+        let patience = if depth > 1 {
+            self.limits.time / 10
+        } else {
+            self.limits.time
+        };
+        let memory = Memory::wait(limit, &self.memory, expected, || self.clear());
+        let memory = tokio::time::timeout(patience, memory).await.ok();
+        if memory.is_none() {
+            expected.sink();
+        }
+        memory
+    }
+
+    /// Sends a request away before a component has seen it.
+    fn refuse(
+        &self,
+        service: &Service,
+        found: &Match,
+        limit: Option<Limit>,
+        started: Instant,
+        response: Response<WasiBody>,
+    ) -> Response<WasiBody> {
+        if let Some(limit) = limit {
+            self.metrics.refused(&service.id, limit);
+        }
+        let status = response.status().as_u16();
+        self.metrics
+            .answered(&service.id, found.route.raw(), status, started.elapsed());
+        tracing::debug!(component = &*service.id, status, "refused");
         response
     }
 }
 
-/// So many at once, and so many that wait.
-pub(crate) struct Gate {
-    permits: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
-    queue: usize,
+fn too_many_wait() -> Response<WasiBody> {
+    busy("too many requests are waiting")
 }
 
-/// A place in a [`Gate`], until it is dropped.
-pub(crate) type Permit = OwnedSemaphorePermit;
-
-/// One who waits, until it is dropped.
-struct Waiting(Arc<AtomicUsize>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Gate {
-    fn new(concurrency: usize, queue: usize) -> Self {
-        let permits = Arc::new(Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS)));
-        Self {
-            permits,
-            waiting: Arc::default(),
-            queue,
-        }
-    }
-
-    /// How many could enter now.
-    pub(crate) fn free(&self) -> usize {
-        self.permits.available_permits()
-    }
-
-    async fn enter(&self) -> Option<Permit> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Some(permit);
-        }
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(Arc::clone(&self.waiting));
-        if before >= self.queue {
-            return None;
-        }
-        Arc::clone(&self.permits).acquire_owned().await.ok()
-    }
-}
-
-/// 503: try again soon.
-pub(crate) fn busy() -> Response<WasiBody> {
-    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "too many requests are waiting");
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    response
-}
-
-/// A short answer of the host itself.
-pub(crate) fn plain(status: StatusCode, text: &str) -> Response<WasiBody> {
-    let mut response = Response::new(full(format!("{text}\n")));
-    *response.status_mut() = status;
+/// That the host is there.
+pub(crate) fn ok() -> Response<WasiBody> {
+    let mut response = Response::new(full("OK\n"));
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

@@ -16,9 +16,11 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod body;
 mod collapse;
 pub mod database;
 mod engine;
+mod gate;
 mod guest;
 mod headers;
 mod host;
@@ -33,6 +35,7 @@ mod otel;
 pub mod outbound;
 mod outgoing;
 mod output;
+mod problem;
 pub mod router;
 mod run;
 mod server;

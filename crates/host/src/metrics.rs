@@ -68,8 +68,12 @@ pub enum Limit {
     Concurrency,
     /// The body is too large.
     Body,
-    /// The linear memories are too large.
+    /// The bodies of all requests are too large.
+    BodyInAll,
+    /// The linear memories of the instance are too large.
     Memory,
+    /// The linear memories of all instances are too large.
+    MemoryInAll,
     /// It took too long.
     Time,
 }

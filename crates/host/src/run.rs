@@ -3,8 +3,8 @@
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -23,19 +23,19 @@ use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{Error, WasiBody, WasiHttpCtx, WasiHttpView as _};
 
+use crate::body::Limited;
+use crate::gate::Permit;
 use crate::guest::Guest;
-use crate::host::{Permit, Service, Shared, busy, full, plain};
+use crate::host::{Service, Shared, full};
 use crate::idle::Ready;
 use crate::limits::Memory;
 use crate::metrics::Limit;
 use crate::outgoing::Outgoing;
 use crate::output::Output;
+use crate::problem::{self, bad_request, busy, no_memory, problem};
 
 /// How an instance ended.
-struct Ended {
-    result: wasmtime::Result<()>,
-    out_of_memory: bool,
-}
+type Ended = wasmtime::Result<()>;
 
 /// Lets an instance answer a request, one that waits if there is any; comes back with the answer, or with its head while the instance goes on writing the body.
 ///
@@ -49,16 +49,7 @@ pub(crate) async fn run(
     permits: (Permit, Option<Permit>),
 ) -> Response<WasiBody> {
     let too_large = Arc::new(AtomicBool::new(false));
-    let limit = host.limits.body;
-    let request = request.map(|body| {
-        Limited {
-            body,
-            left: limit,
-            limit,
-            exceeded: Arc::clone(&too_large),
-        }
-        .boxed_unsync()
-    });
+    let request = request.map(|body| Limited::new(body, host.limits.body, &too_large).boxed_unsync());
     if host.memory.scarce() {
         host.clear();
     }
@@ -66,7 +57,12 @@ pub(crate) async fn run(
     let (mut store, waited) = match service.idle.take(&path, service.gate.free()) {
         Some(ready) => (ready.store, Some((ready.proxy, ready.answered))),
         None => {
-            let mut store = Store::new(&host.engine, guest(host, service));
+            let Some(memory) = host.memory_for(service, depth).await else {
+                host.metrics.refused(&service.id, Limit::MemoryInAll);
+                tracing::warn!("no instance is made: {}", used_up(host, Limit::MemoryInAll));
+                return no_memory();
+            };
+            let mut store = Store::new(&host.engine, guest(host, service, memory));
             store.limiter(|guest| &mut guest.memory);
             (store, None)
         }
@@ -95,7 +91,7 @@ pub(crate) async fn run(
         Ok(resources) => resources,
         Err(error) => {
             tracing::error!("the request cannot be given to the component: {error:#}");
-            return plain(StatusCode::BAD_REQUEST, "the request is not well formed");
+            return bad_request("the request is not well formed");
         }
     };
 
@@ -105,6 +101,7 @@ pub(crate) async fn run(
     let component = Arc::clone(&service.id);
     let failed = Arc::new(AtomicBool::new(false));
     let broken = Arc::clone(&failed);
+    let refused = Arc::clone(&store.data().memory.refused);
     let instance = async move {
         let result = async {
             let (proxy, answered) = match waited {
@@ -122,11 +119,11 @@ pub(crate) async fn run(
         if result.is_err() {
             broken.store(true, Ordering::Release);
         }
-        let out_of_memory = store.data().memory.exhausted;
-        let result = result.map(|(proxy, answered)| {
+        result.map(|(proxy, answered)| {
             // What still holds something of the host's may hold more with every request.
-            let clean = !out_of_memory && store.data().table.is_empty();
+            let clean = store.data().memory.refused.get().is_none() && store.data().table.is_empty();
             if clean && answered < all.limits.reuse && !all.memory.scarce() {
+                store.data_mut().memory.settle();
                 let ready = Ready {
                     store,
                     proxy,
@@ -135,8 +132,7 @@ pub(crate) async fn run(
                 };
                 idle.put(ready, all.limits.idle);
             }
-        });
-        Ended { result, out_of_memory }
+        })
     };
     let running = host.metrics.instance(&service.id);
     let (answer_sender, answer) = oneshot::channel();
@@ -144,6 +140,7 @@ pub(crate) async fn run(
         host: Arc::clone(host),
         component: Arc::clone(&service.id),
         too_large,
+        refused,
         failed,
         yielded,
     };
@@ -152,7 +149,7 @@ pub(crate) async fn run(
         drop((running, permits));
     };
     let answered = Inline::new(task.in_current_span()).until(answer).await;
-    answered.unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, "the host failed"))
+    answered.unwrap_or_else(|_| problem::failed("the host failed"))
 }
 
 /// Work that goes on in the task that waits for it, which spares another task and its waking, and in a task of its own once nobody waits any more.
@@ -204,7 +201,7 @@ async fn instantiate(host: &Shared, pre: &ProxyPre<Guest>, store: &mut Store<Gue
     }
 }
 
-fn guest(host: &Arc<Shared>, service: &Service) -> Guest {
+fn guest(host: &Arc<Shared>, service: &Service, memory: Memory) -> Guest {
     let mut wasi = WasiCtx::builder();
     wasi.stdout(Output::new(&service.id, "stdout"))
         .stderr(Output::new(&service.id, "stderr"));
@@ -223,7 +220,7 @@ fn guest(host: &Arc<Shared>, service: &Service) -> Guest {
         },
         stores: service.stores.clone(),
         variables: Arc::clone(&service.variables),
-        memory: Memory::new(host.limits.memory, host.memory.clone()),
+        memory,
     }
 }
 
@@ -234,6 +231,8 @@ struct Task {
     host: Arc<Shared>,
     component: Arc<str>,
     too_large: Arc<AtomicBool>,
+    /// The limit at which the instance was refused memory.
+    refused: Arc<OnceLock<Limit>>,
     /// Set before the store of an instance that failed is dropped.
     failed: Arc<AtomicBool>,
     /// Set when the instance gave way in the middle of a computation, as opposed to waiting for something.
@@ -289,6 +288,7 @@ impl Task {
                 return;
             }
             Ok(First::Begun(Ok(_))) if self.too_large.load(Ordering::Relaxed) => self.body_too_large(),
+            Ok(First::Begun(head)) if self.lacked_memory(Some(&head)) => no_memory(),
             Ok(First::Begun(Ok(response))) => response.map(|body| {
                 let failed = Arc::clone(&self.failed);
                 Streamed { body, failed }.boxed_unsync()
@@ -297,7 +297,8 @@ impl Task {
             Err(_) => {
                 self.host.metrics.refused(&self.component, Limit::Time);
                 tracing::error!("stopped: no answer after {:?}", limits.time);
-                let _ = answer.send(plain(StatusCode::GATEWAY_TIMEOUT, "the component took too long"));
+                let late = problem(StatusCode::GATEWAY_TIMEOUT, "#timeout", "the component took too long");
+                let _ = answer.send(late);
                 return;
             }
         };
@@ -318,18 +319,25 @@ impl Task {
         if self.too_large.load(Ordering::Relaxed) {
             return self.body_too_large();
         }
-        if let Err(error) = &ended.result {
+        if let Err(error) = &ended {
             if error.is::<PoolConcurrencyLimitError>() {
                 self.host.metrics.refused(&self.component, Limit::Concurrency);
-                return busy();
+                return busy("too many instances run");
             }
             // Nothing was sent yet, so the client need not guess from half an answer.
-            return plain(StatusCode::INTERNAL_SERVER_ERROR, "the component failed");
+            return if self.lacked_memory(None) {
+                no_memory()
+            } else {
+                problem::failed("the component failed")
+            };
+        }
+        if self.lacked_memory(head.as_ref()) {
+            return no_memory();
         }
         let response = match head {
             Some(Ok(response)) => response,
             Some(Err(code)) => return failed(&code),
-            None => return plain(StatusCode::INTERNAL_SERVER_ERROR, "the component did not answer"),
+            None => return problem::failed("the component did not answer"),
         };
         let (parts, body) = response.into_parts();
         match body.collect().await {
@@ -337,31 +345,32 @@ impl Task {
             Ok(body) => Response::from_parts(parts, body.map_err(|never| match never {}).boxed_unsync()),
             Err(error) => {
                 tracing::error!("the component did not complete its answer: {error}");
-                plain(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the component did not complete its answer",
-                )
+                problem::failed("the component did not complete its answer")
             }
         }
     }
 
     fn body_too_large(&self) -> Response<WasiBody> {
         self.host.metrics.refused(&self.component, Limit::Body);
-        plain(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            &format!("the limit is {} bytes", self.host.limits.body),
-        )
+        problem::too_large(self.host.limits.body)
+    }
+
+    /// Whether an instance failed, or says that something did, since all instances together had no more memory: it cannot know that trying again helps. An answer of success stands, as does what
+    /// the instance did for it.
+    fn lacked_memory(&self, head: Option<&Head>) -> bool {
+        let succeeded = head.is_some_and(|head| {
+            let status = head.as_ref().map(Response::status);
+            status.is_ok_and(|status| status.is_success() || status.is_redirection())
+        });
+        !succeeded && self.refused.get() == Some(&Limit::MemoryInAll)
     }
 
     fn log(&self, ended: &Ended) {
-        if ended.out_of_memory {
-            self.host.metrics.refused(&self.component, Limit::Memory);
-            tracing::warn!(
-                "the component asked for more memory than it may have ({} bytes)",
-                self.host.limits.memory
-            );
+        if let Some(limit) = self.refused.get() {
+            self.host.metrics.refused(&self.component, *limit);
+            tracing::warn!("the component was refused memory: {}", used_up(&self.host, *limit));
         }
-        if let Err(error) = &ended.result {
+        if let Err(error) = ended {
             tracing::error!("the component failed: {error:?}");
         }
     }
@@ -370,7 +379,18 @@ impl Task {
 /// The component answered that it failed.
 fn failed(code: &ErrorCode) -> Response<WasiBody> {
     tracing::error!("the component answered with an error: {code:?}");
-    plain(StatusCode::INTERNAL_SERVER_ERROR, "the component failed")
+    problem::failed("the component failed")
+}
+
+/// Which of the two limits on memory was met.
+fn used_up(host: &Shared, limit: Limit) -> String {
+    match limit {
+        Limit::MemoryInAll => format!(
+            "all instances together would have more than they may ({} bytes)",
+            host.limits.memory_in_all
+        ),
+        _ => format!("an instance may have {} bytes", host.limits.memory),
+    }
 }
 
 /// The body of an answer that an instance goes on writing.
@@ -395,43 +415,6 @@ impl Body for Streamed {
 
     fn is_end_stream(&self) -> bool {
         self.body.is_end_stream() && !self.failed.load(Ordering::Acquire)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// A request's body that ends with an error when it is too long.
-struct Limited {
-    body: WasiBody,
-    left: u64,
-    limit: u64,
-    exceeded: Arc<AtomicBool>,
-}
-
-impl Body for Limited {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        if let Some(Ok(frame)) = &frame
-            && let Some(bytes) = frame.data_ref()
-        {
-            match self.left.checked_sub(bytes.len() as u64) {
-                Some(left) => self.left = left,
-                None => {
-                    self.exceeded.store(true, Ordering::Relaxed);
-                    return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(self.limit)))));
-                }
-            }
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

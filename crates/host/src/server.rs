@@ -16,8 +16,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use wasmtime_wasi_http::WasiBody;
 
-use crate::host::{Host, full, plain};
+use crate::host::{Host, full, ok};
 use crate::metrics::CONTENT_TYPE as METRICS_TYPE;
+use crate::problem::{not_found, problem};
 
 /// How long a client may take for the head of a request.
 const HEAD: Duration = Duration::from_secs(30);
@@ -73,13 +74,21 @@ impl Host {
         let _ = stream.set_nodelay(true);
         let answer = service_fn(|request: Request<Incoming>| {
             let host = self.clone();
-            async move { Ok::<_, Infallible>(host.answer(request, client).await) }
+            async move {
+                Ok::<_, Infallible>(if head_size(&request) > HEAD_SIZE {
+                    let detail = format!("the head of a request has at most {HEAD_SIZE} bytes");
+                    problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "#head-too-large", &detail)
+                } else {
+                    host.answer(request, client).await
+                })
+            }
         });
         let mut server = http1::Builder::new();
         server
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
-            .max_buf_size(HEAD_SIZE)
+            // What is longer still is refused without a body.
+            .max_buf_size(2 * HEAD_SIZE)
             .keep_alive(true);
         let mut connection = std::pin::pin!(server.serve_connection(TokioIo::new(stream), answer));
         let ended = tokio::select! {
@@ -128,10 +137,19 @@ impl Host {
                     .insert(CONTENT_TYPE, HeaderValue::from_static(METRICS_TYPE));
                 response
             }
-            (&Method::GET, "/health") => plain(StatusCode::OK, "OK"),
-            _ => plain(StatusCode::NOT_FOUND, "here are /metrics and /health"),
+            (&Method::GET, "/health") => ok(),
+            _ => not_found("here are /metrics and /health"),
         }
     }
+}
+
+/// The bytes of a request's target and headers, with what is between them.
+fn head_size(request: &Request<Incoming>) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let headers = request.headers().iter();
+    headers.fold(target, |size, (name, value)| {
+        size + name.as_str().len() + value.len() + 4
+    })
 }
 
 /// Done at the first SIGINT or SIGTERM.

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use eqmesh_host::database::{Database, DatabaseError, MAX_BATCH_KEYS, Swap};
+use eqmesh_host::database::{Database, DatabaseError, MAX_BATCH_KEYS, OpenError, Swap};
 use eqmesh_host::metrics::Metrics;
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
@@ -127,7 +127,7 @@ async fn one_file_has_one_owner() {
     let folder = tempfile::tempdir().expect("a folder");
     let first = open(folder.path());
     let second = Database::open(&folder.path().join("state.redb"), Metrics::new());
-    assert!(matches!(second, Err(DatabaseError::Storage(_))));
+    assert!(matches!(second, Err(OpenError::Taken)));
     drop(first);
     open(folder.path());
 }

@@ -109,13 +109,22 @@ impl Nats {
             stream.consumers().map(|own| own).try_collect::<Vec<_>>(),
         )
         .await?;
-        let Some(done) = consumers.iter().map(|own| own.ack_floor.stream_sequence).min() else {
+        let Some(slowest) = consumers.iter().min_by_key(|own| own.ack_floor.stream_sequence) else {
             return Ok(());
         };
         // What this keeps begins with the first that somebody is not done with.
+        let done = slowest.ack_floor.stream_sequence;
         let purged = patiently("dropping messages", stream.purge().sequence(done + 1)).await?;
         if purged.purged > 0 {
             tracing::info!(count = purged.purged, "dropped messages that all agents have got");
+        } else {
+            tracing::warn!(
+                consumer = slowest.name,
+                waiting = slowest.num_pending,
+                "no message can be dropped, though half of the room is taken: this consumer has not got the oldest ones; if its agent is no more, remove it (`nats consumer rm {} {}`)",
+                layout.stream,
+                slowest.name
+            );
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use eqmesh_host::variables::Values;
 use eqmesh_host::{Body, Host, Limits, Options};
+use http::header::CONTENT_TYPE;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use tempfile::TempDir;
@@ -134,4 +135,19 @@ pub(crate) async fn whole(response: Response<Body>) -> (StatusCode, String) {
         .expect("a complete body")
         .to_bytes();
     (status, String::from_utf8(body.into()).expect("text"))
+}
+
+/// The status and the detail of a refusal of the host's own, which is a problem document.
+pub(crate) async fn refusal(response: Response<Body>) -> (StatusCode, String) {
+    assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+    let (status, text) = whole(response).await;
+    let mut problem: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(problem["status"], status.as_u16());
+    assert_eq!(problem["title"], status.canonical_reason().expect("a known one"));
+    assert!(
+        problem["type"].as_str().is_some_and(|kind| kind.starts_with('#')),
+        "{text}"
+    );
+    let detail = serde_json::from_value(problem["detail"].take()).expect("a text");
+    (status, detail)
 }

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use eqmesh_host::Limits;
+use futures::future::join_all;
 use http::header::RETRY_AFTER;
-use http::{Method, Request, StatusCode};
-use http_body::Frame;
-use http_body_util::StreamBody;
+use http::{Method, StatusCode};
 
-use crate::application::{Application, CLIENT, request, whole};
+use crate::application::{Application, refusal, request};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_ends_where_the_limit_is() {
@@ -19,7 +17,9 @@ async fn memory_ends_where_the_limit_is() {
         ..Limits::default()
     });
     assert_eq!(app.get("/memory/8").await, (StatusCode::OK, (8 << 20).to_string()));
-    assert_eq!(app.get("/memory/40").await.0, StatusCode::INTERNAL_SERVER_ERROR);
+    for path in ["/memory/40", "/reserve/40"] {
+        assert_eq!(app.get(path).await.0, StatusCode::INTERNAL_SERVER_ERROR);
+    }
     assert_eq!(
         app.get("/memory/8").await.0,
         StatusCode::OK,
@@ -27,7 +27,7 @@ async fn memory_ends_where_the_limit_is() {
     );
     let metrics = app.host.metrics().text();
     assert!(
-        metrics.contains("refused_requests_total{component=\"one\",limit=\"Memory\"} 1"),
+        metrics.contains("refused_requests_total{component=\"one\",limit=\"Memory\"} 2"),
         "{metrics}"
     );
 }
@@ -41,7 +41,36 @@ async fn memory_of_all_is_limited_and_given_back() {
     for _ in 0..5 {
         assert_eq!(app.get("/memory/20").await.0, StatusCode::OK);
     }
-    assert_eq!(app.get("/memory/40").await.0, StatusCode::INTERNAL_SERVER_ERROR);
+    // Trying again may help, whether the component breaks down over it or draws conclusions of its own.
+    for path in ["/memory/40", "/reserve/40"] {
+        let response = app.send(request(Method::GET, path, &[], "")).await;
+        assert_eq!(response.headers().get(RETRY_AFTER).expect("try again"), "1", "{path}");
+        let (status, detail) = refusal(response).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert!(detail.contains("memory of all instances"), "{detail}");
+    }
+    // What has been done is not to be done again.
+    assert_eq!(app.get("/reserve/40/anyway").await, (StatusCode::OK, "done".to_owned()));
+    assert_eq!(
+        app.counted("eqmesh_refused_requests_total{component=\"one\",limit=\"MemoryInAll\"}"),
+        3
+    );
+    assert_eq!(app.get("/memory/20").await.0, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_is_made_when_there_is_memory_for_it() {
+    let app = Application::new(Limits {
+        memory_in_all: 40 << 20,
+        ..Limits::default()
+    });
+    // What an instance comes to is known by the first one.
+    assert_eq!(app.get("/memory/20").await.0, StatusCode::OK);
+    let answers = join_all((0..3).map(|_| app.get("/hold/20/100"))).await;
+    for (status, text) in answers {
+        assert_eq!(status, StatusCode::OK, "{text}");
+    }
+    assert_eq!(app.counted("eqmesh_refused_requests_total"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,7 +79,8 @@ async fn whoever_computes_or_waits_for_too_long_is_stopped() {
         time: Duration::from_millis(300),
         ..Limits::default()
     });
-    assert_eq!(app.get("/compute").await.0, StatusCode::GATEWAY_TIMEOUT);
+    let stopped = app.send(request(Method::GET, "/compute", &[], "")).await;
+    assert_eq!(refusal(stopped).await.0, StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(app.get("/sleep/60000").await.0, StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(app.get("/still/there").await, (StatusCode::OK, "/still/there".into()));
 }
@@ -87,8 +117,10 @@ async fn past_the_queue_requests_are_sent_away() {
         let answer = answer.await.expect("no panic");
         if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
             assert_eq!(answer.headers()[RETRY_AFTER], "1");
+            statuses.push(refusal(answer).await.0.as_u16());
+        } else {
+            statuses.push(answer.status().as_u16());
         }
-        statuses.push(answer.status().as_u16());
     }
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 200, 503, 503, 503, 503]);
@@ -98,25 +130,9 @@ async fn past_the_queue_requests_are_sent_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_are_limited() {
-    let app = Application::new(Limits {
-        body: 1_000,
-        ..Limits::default()
-    });
-    assert_eq!(app.post("/body", vec![0; 1_000]).await, "1000");
-    let announced = app.send(request(Method::POST, "/body", &[], vec![0; 1_001])).await;
-    assert_eq!(announced.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    // Of a stream nobody knows the length before.
-    let frames = (0..11).map(|_| Ok::<_, eqmesh_host::BodyError>(Frame::data(Bytes::from(vec![0; 100]))));
-    let body = StreamBody::new(futures::stream::iter(frames));
-    let streamed = Request::post("/body").body(body).expect("well formed");
-    let (status, text) = whole(app.host.answer(streamed, CLIENT).await).await;
-    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{text}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_fails_is_nobody_elses_trouble() {
     let app = Application::new(Limits::default());
-    assert_eq!(app.get("/panic").await.0, StatusCode::INTERNAL_SERVER_ERROR);
+    let failed = app.send(request(Method::GET, "/panic", &[], "")).await;
+    assert_eq!(refusal(failed).await.0, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(app.get("/fine").await.0, StatusCode::OK);
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use eqmesh_host::{Host, Limits, LoadError, Options};
+use miette::Diagnostic as _;
 
 use crate::application::options;
 
@@ -62,6 +63,30 @@ fn two_hosts_do_not_share_a_state() {
     let first = Host::load(&options).expect("loads");
     let error = Host::load(&options).expect_err("the state is taken");
     assert!(matches!(&error, LoadError::State { .. }), "{error}");
+    assert!(help(&error).contains("end the other one"), "{}", help(&error));
     drop(first);
     Host::load(&options).expect("loads again");
+}
+
+fn help(error: &LoadError) -> String {
+    error.help().expect("it has a remedy").to_string()
+}
+
+#[test]
+fn a_state_that_cannot_be_opened_has_a_remedy_of_its_own() {
+    let state = tempfile::tempdir().expect("a folder");
+    let file = state.path().join("probes.redb");
+    let refused = || Host::load(&options(&state, Limits::default())).expect_err("the state is unusable");
+    std::fs::write(&file, "no database at all").expect("written");
+    assert!(help(&refused()).contains("backup"), "{}", refused());
+    std::fs::write(&file, [0; 8_192]).expect("written");
+    assert!(help(&refused()).contains("backup"), "{}", refused());
+    std::fs::remove_file(&file).expect("removed");
+    drop(Host::load(&options(&state, Limits::default())).expect("a new one is made"));
+    let whole = std::fs::read(&file).expect("read");
+    std::fs::write(&file, &whole[..whole.len() / 2]).expect("written");
+    assert!(help(&refused()).contains("backup"), "{}", refused());
+    std::fs::remove_file(&file).expect("removed");
+    std::fs::create_dir(&file).expect("made");
+    assert!(help(&refused()).contains("this user may"), "{}", refused());
 }

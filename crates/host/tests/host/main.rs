@@ -1,6 +1,7 @@
 //! Whole applications of one component that does what it is asked, built with Spin's SDK.
 
 mod application;
+mod bodies;
 mod chaining;
 mod collapse;
 mod keyvalue;

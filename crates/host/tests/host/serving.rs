@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::application::{Application, request};
+use crate::application::{Application, refusal, request};
 
 /// An application that listens.
 struct Listening {
@@ -130,6 +130,35 @@ async fn events_arrive_while_the_component_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_malformed_is_refused_with_a_reason() {
+    let listening = Listening::new(Limits::default()).await;
+    let long = "a".repeat(70 << 10);
+    for (head, status) in [
+        (
+            "POST /body HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nno length\r\n",
+            "400 Bad Request",
+        ),
+        (
+            "GET /body HTTP/1.1\r\nhost: no host\r\nconnection: close\r\n\r\n",
+            "400 Bad Request",
+        ),
+        (
+            &format!("GET /body HTTP/1.1\r\nhost: x\r\nx-long: {long}\r\nconnection: close\r\n\r\n"),
+            "431 Request Header Fields Too Large",
+        ),
+    ] {
+        let mut connection = listening.connect().await;
+        connection.send(head).await;
+        let answer = connection.rest().await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+        assert!(
+            answer.contains("content-type: application/problem+json\r\n"),
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_host_answers_what_it_reserves() {
     let app = Application::new(Limits::default());
     assert_eq!(
@@ -139,7 +168,8 @@ async fn the_host_answers_what_it_reserves() {
     let (_, info) = app.get("/.well-known/spin/info").await;
     let info: serde_json::Value = serde_json::from_str(&info).expect("JSON");
     assert_eq!(info, serde_json::json!({ "name": "probes", "version": "1.2.3" }));
-    assert_eq!(app.get("/.well-known/spin/else").await.0, StatusCode::NOT_FOUND);
+    let other = app.send(request(Method::GET, "/.well-known/spin/else", &[], "")).await;
+    assert_eq!(refusal(other).await.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test(flavor = "multi_thread")]

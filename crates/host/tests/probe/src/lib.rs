@@ -58,6 +58,22 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
             black_box(&mut bytes);
             Ok(bytes.len().to_string())
         }
+        ["hold", mebibytes, milliseconds] => {
+            let mut bytes = vec![1_u8; number(mebibytes) << 20];
+            black_box(&mut bytes);
+            std::thread::sleep(Duration::from_millis(number(milliseconds) as u64));
+            Ok(bytes.len().to_string())
+        }
+        // Outlives that it is refused memory, and draws a wrong conclusion unless it can do without.
+        ["reserve", mebibytes, rest @ ..] => {
+            let mut bytes = Vec::<u8>::new();
+            let reserved = bytes.try_reserve_exact(number(mebibytes) << 20);
+            black_box(&mut bytes);
+            match reserved {
+                Err(_) if rest.is_empty() => Err("the stored state is damaged".to_owned()),
+                _ => Ok("done".to_owned()),
+            }
+        }
         ["compute"] => loop {
             black_box(0);
         },
