@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use eqmesh_http::{Asked, Problem, answer, json};
-use eqmesh_language::COMMANDS;
 use eqmesh_language::reader::Forms;
+use eqmesh_language::{COMMANDS, NO_SCOPES};
 use eqmesh_replica::{AgentId, Budget, VersionVector};
 use eqmesh_service::{ServiceError, Task, hex, label};
 use eqmesh_webhook::{BATCH_TYPE, Batch, MAX_BYTES};
@@ -183,7 +183,7 @@ fn declarations(text: &str) -> Result<(String, Vec<Skipped>), Problem> {
         let span = forms.span(form);
         let line = text[..span.start].matches('\n').count() + 1;
         let why = match head {
-            "push" | "pop" => "a network that runs all the time has no scopes: its facts only grow",
+            "push" | "pop" => NO_SCOPES,
             "include" => "a program that is sent cannot include files: send them one after the other",
             _ => {
                 skipped.push(Skipped {

@@ -44,7 +44,8 @@ mod statement;
 pub use command::{COMMANDS, CommandKind, MAX_SCHEDULE_DEPTH, RunSpec, Schedule};
 pub use diagnostic::{Diagnostic, Lines};
 pub use program::{
-    Command, Format, MAX_INCLUDE_DEPTH, MAX_SCOPES, Program, ProgramErrors, SourceFile, read_program, read_programs,
+    Command, Format, MAX_INCLUDE_DEPTH, MAX_SCOPES, NO_SCOPES, Program, ProgramErrors, SourceFile, read_program,
+    read_programs,
 };
 pub use rewrite::CompiledRule;
 pub use rules_file::{RulesFile, read_rules};

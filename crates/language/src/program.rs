@@ -13,6 +13,9 @@ use crate::sexp_file::read_sexp;
 use crate::signature::Signature;
 use crate::statement::{DECLARATIVE, Elaborator, Statement, in_order, is_term, unknown_statement};
 
+/// Why `push` and `pop` cannot be sent to an agent.
+pub const NO_SCOPES: &str = "a network that runs all the time has no scopes: its facts only grow";
+
 /// The most files that include each other.
 pub const MAX_INCLUDE_DEPTH: usize = 64;
 
@@ -66,10 +69,9 @@ impl Program {
                 _ => return None,
             };
             let message = format!("`{head}` cannot be sent to an agent");
-            let help = "a network that runs all the time has no scopes: its facts only grow";
             Some((
                 own.file,
-                Diagnostic::error("command", own.span.clone(), message).help(help),
+                Diagnostic::error("command", own.span.clone(), message).help(NO_SCOPES),
             ))
         };
         let diagnostics: Vec<(usize, Diagnostic)> = self.commands.iter().filter_map(scope).collect();

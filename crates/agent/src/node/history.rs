@@ -207,24 +207,29 @@ impl<P: Parts> Node<P> {
         }
         let neighbours = self.neighbours();
         let exchange = &self.free.as_ref().expect("it serves").exchange;
-        let (mut count, mut beginnings) = (0, Vec::new());
+        let mut count = 0;
+        let (mut taking_part, mut catching_up) = (Vec::new(), Vec::new());
         for &number in &neighbours {
             let Some(said) = exchange.history(number) else { continue };
             count += 1;
             if said.beginning.is_some() || said.version.iter().len() > 0 {
-                let life = self.network.claim_of(number).map(|own| own.life);
-                beginnings.push((life == Some(Life::Active), said.beginning));
+                let claim = self.network.claim_of(number);
+                let takes_part = claim.is_some_and(|own| own.life == Life::Active);
+                let voters = if takes_part { &mut taking_part } else { &mut catching_up };
+                voters.push(said.beginning);
             }
         }
         if count * 2 <= neighbours.len() {
             return Ok(());
         }
-        if beginnings.iter().any(|&(takes_part, _)| takes_part) {
-            beginnings.retain(|&(takes_part, _)| takes_part);
-        }
+        let beginnings = if taking_part.is_empty() {
+            catching_up
+        } else {
+            taking_part
+        };
         let mut votes: BTreeMap<[u8; 32], usize> = BTreeMap::new();
-        for beginning in beginnings.iter().filter_map(|(_, beginning)| *beginning) {
-            *votes.entry(beginning).or_default() += 1;
+        for beginning in beginnings.iter().flatten() {
+            *votes.entry(*beginning).or_default() += 1;
         }
         let Some(digest) = offers
             .into_iter()

@@ -1,8 +1,6 @@
 //! Dead letters: a stream of their own.
 
 use async_nats::HeaderMap;
-use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
 use bytes::Bytes;
@@ -60,20 +58,12 @@ impl Nats {
 
     async fn graves(&self) -> Result<Stream, BrokerError> {
         let name = self.0.layout.dead_letters();
-        match tokio::time::timeout(super::PATIENCE * 2, self.0.jetstream.get_stream(&name)).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err(match error.kind() {
-                GetStreamErrorKind::JetStream(why) if why.error_code() == ErrorCode::STREAM_NOT_FOUND => {
-                    BrokerError::Refused(format!(
-                        "the stream {name} is not there yet; the first gateway makes it"
-                    ))
-                }
-                _ => unavailable(error),
-            }),
-            Err(_) => Err(BrokerError::Unavailable(
-                "no answer to a look for dead letters".to_owned(),
-            )),
-        }
+        let found = self.find(&name).await?;
+        found.ok_or_else(|| {
+            BrokerError::Refused(format!(
+                "the stream {name} is not there yet; the first gateway makes it"
+            ))
+        })
     }
 
     pub(super) async fn list_dead_letters(&self, after: u64, count: usize) -> Result<Vec<DeadLetter>, BrokerError> {

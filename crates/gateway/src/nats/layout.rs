@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind};
+use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, ErrorCode};
 use eqmesh_replica::AgentId;
@@ -182,18 +182,25 @@ impl Nats {
     pub async fn expect_none(&self) -> Result<(), BrokerError> {
         for config in self.0.layout.streams() {
             let name = config.name;
-            let found = in_time("looking for a stream", self.0.jetstream.get_stream(&name)).await?;
-            match found {
-                Ok(_) => {
-                    return Err(BrokerError::Refused(format!(
-                        "there is a stream {name} already: choose another name for this network, or remove the stream if nobody uses it any more (`nats stream rm {name}`)"
-                    )));
-                }
-                Err(error) if is_absent(&error) => {}
-                Err(error) => return Err(explain(&format!("the stream {name}"), unavailable(&error))),
+            if self.find(&name).await?.is_some() {
+                return Err(BrokerError::Refused(format!(
+                    "there is a stream {name} already: choose another name for this network, or remove the stream if nobody uses it any more (`nats stream rm {name}`)"
+                )));
             }
         }
         Ok(())
+    }
+
+    /// A stream, if it is there.
+    pub(super) async fn find(&self, name: &str) -> Result<Option<stream::Stream>, BrokerError> {
+        let looked = format!("a look for the stream {name}");
+        match in_time(&looked, self.0.jetstream.get_stream(name)).await? {
+            Ok(stream) => Ok(Some(stream)),
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(said) if said.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
+                _ => Err(explain(&format!("the stream {name}"), unavailable(error))),
+            },
+        }
     }
 
     /// Makes what is missing. What is there with other settings gets these.
@@ -229,10 +236,6 @@ impl Nats {
         }
         Ok(())
     }
-}
-
-fn is_absent(error: &GetStreamError) -> bool {
-    matches!(error.kind(), GetStreamErrorKind::JetStream(said) if said.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
 /// Why there is no stream.

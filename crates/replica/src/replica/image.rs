@@ -226,6 +226,8 @@ impl Replica {
             // What came before the cut was settled, and does not count. What was waiting here, as all does that is resumed, is known to it alone.
             let renewed = new.renewed()?;
             lost = new.go_over(renewed);
+        } else {
+            new.own_up();
         }
         lost += self.make_again(&mut new, &taken);
         *self = new;
